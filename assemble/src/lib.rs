@@ -1,0 +1,1 @@
+//! From a profile to a plan, parallel compilation, linking, and one cache file

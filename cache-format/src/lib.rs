@@ -1,0 +1,1 @@
+//! The cache file: sections, writer, reader, compatibility, digests

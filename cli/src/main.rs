@@ -1,0 +1,2 @@
+//! The command `trjit`.
+fn main() {}

@@ -1,0 +1,93 @@
+//! The interface between those who want code and the translator: a request for one function, and the trait that answers it.
+//!
+//! `runtime` knows only this trait: a binary without a compiler links none.
+
+use crate::target::Settings;
+use crate::unit::CompiledFunction;
+use trjit_module::{FuncIndex, Module, TypeIndex};
+
+/// A tier is a setting of the one translator.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Tier {
+    /// No optimization, single-pass register allocation: for code that hardly runs.
+    A1,
+    /// Optimized, no side exits, no assumption about the instance's state: usable from the first instruction.
+    Ap4,
+}
+
+impl Tier {
+    pub const ALL: &'static [Tier] = &[Tier::A1, Tier::Ap4];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Tier::A1 => "A1",
+            Tier::Ap4 => "AP4",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Tier> {
+        Tier::ALL.iter().copied().find(|tier| tier.name() == name)
+    }
+}
+
+/// Where compiled code begins.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Entry {
+    /// At the function's start, with the calling convention of compiled functions.
+    Start,
+    /// At a bytecode offset (position in the module's `code` bytes of a `loop` instruction's first inner instruction), with the frame in slots:
+    /// `extern "C" fn(vmctx, unused, slots) -> u64`. `slots` points to the frame: locals, then the operand stack. Runs the function to its end, stores its
+    /// results to the first slots, returns 0 (Done).
+    At(u32),
+}
+
+/// Which functions a call may reach without the jump table: those that lie in the same text and whose body holds in every instance.
+pub trait DirectCalls: Sync {
+    fn direct(&self, callee: FuncIndex) -> bool;
+}
+
+/// Every call goes through the jump table.
+pub struct NoDirectCalls;
+
+impl DirectCalls for NoDirectCalls {
+    fn direct(&self, _callee: FuncIndex) -> bool {
+        false
+    }
+}
+
+/// What to compile.
+#[derive(Clone, Copy)]
+pub struct CompileRequest<'a> {
+    pub module: &'a Module,
+    pub function: FuncIndex,
+    pub tier: Tier,
+    pub entry: Entry,
+    pub settings: Settings,
+    pub direct_calls: &'a dyn DirectCalls,
+}
+
+/// Why there is no code. Never a reason to stop: the interpreter runs the function.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CompileError {
+    #[error("function {function} uses {what}, which this compiler does not translate")]
+    Unsupported { function: FuncIndex, what: String },
+    #[error("function {function} is too large for the code generator: {detail}")]
+    TooLarge { function: FuncIndex, detail: String },
+    #[error("function {function}: internal error of the code generator: {detail}")]
+    Internal { function: FuncIndex, detail: String },
+}
+
+/// Makes machine code. Implementations are stateless and may be called from many threads; the same request gives the same bytes.
+pub trait Compiler: Send + Sync {
+    /// Compiles one function.
+    fn compile(&self, request: &CompileRequest<'_>) -> Result<CompiledFunction, CompileError>;
+
+    /// Compiles the crossing from slots to compiled code for a type ([`VmTrampolines::to_native`](trjit_module::vm::VmTrampolines)).
+    fn to_native(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError>;
+
+    /// Compiles the crossing from compiled code to slots for a type ([`VmTrampolines::to_interpreter`](trjit_module::vm::VmTrampolines)).
+    fn to_interpreter(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError>;
+
+    /// Name and version of the code generator, for `--version` and manifests.
+    fn version(&self) -> String;
+}

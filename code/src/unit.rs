@@ -1,0 +1,88 @@
+//! One compiled function and the tables beside its code.
+
+use crate::target::CpuFeatures;
+use trjit_module::{FuncIndex, TrapCode};
+
+/// Machine code of one function (or trampoline), not yet placed. All offsets count from its first byte.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CompiledFunction {
+    /// Code, constants and jump tables: one self-contained blob.
+    pub bytes: Vec<u8>,
+    /// Required alignment, a power of two.
+    pub align: u32,
+    /// Calls of other functions of the same text, sorted by offset.
+    pub relocations: Vec<Relocation>,
+    /// Instructions that may trap, sorted by offset.
+    pub traps: Vec<TrapSite>,
+    /// Return addresses, sorted by offset.
+    pub call_sites: Vec<CallSite>,
+    /// CPU features beyond the base of the architecture that the code was allowed to use.
+    pub features: CpuFeatures,
+}
+
+/// An instruction that may trap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrapSite {
+    /// Offset of the instruction.
+    pub offset: u32,
+    pub code: TrapCode,
+    /// Position of the wasm instruction in the module's `code` bytes, or `u32::MAX` (prologues).
+    pub wasm: u32,
+}
+
+/// A call instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallSite {
+    /// Offset behind the call instruction: the return address.
+    pub offset: u32,
+    /// Position of the wasm instruction in the module's `code` bytes, or `u32::MAX`.
+    pub wasm: u32,
+}
+
+/// A place in the code that depends on where another function lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Relocation {
+    /// Offset of the bytes to patch.
+    pub offset: u32,
+    pub kind: RelocationKind,
+    pub target: FuncIndex,
+    pub addend: i64,
+}
+
+/// How a relocation is written. Only PC-relative kinds exist: code that would need another is refused by the compiler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelocationKind {
+    /// x86-64: `S + A - P` as 32 bits.
+    X86PcRel4,
+    /// aarch64: `(S + A - P) >> 2` in the low 26 bits of a `bl` or `b`.
+    Arm64Call,
+}
+
+impl Relocation {
+    /// Patches `bytes` (the function's code, placed at `function` in a text where the target lies at `target`). Fails when the target is out of reach.
+    pub fn apply(&self, bytes: &mut [u8], function: u64, target: u64) -> Result<(), OutOfReach> {
+        let place = function.wrapping_add(u64::from(self.offset));
+        let delta = target.wrapping_add_signed(self.addend).wrapping_sub(place) as i64;
+        let out_of_reach = OutOfReach { function: self.target, distance: delta };
+        let site = bytes.get_mut(self.offset as usize..).and_then(|rest| rest.first_chunk_mut::<4>()).ok_or(out_of_reach)?;
+        *site = match self.kind {
+            RelocationKind::X86PcRel4 => i32::try_from(delta).map_err(|_| out_of_reach)?.to_le_bytes(),
+            RelocationKind::Arm64Call => {
+                let words = delta >> 2;
+                if delta & 3 != 0 || !(-(1 << 25)..1 << 25).contains(&words) {
+                    return Err(out_of_reach);
+                }
+                ((u32::from_le_bytes(*site) & 0xfc00_0000) | (words as u32 & 0x03ff_ffff)).to_le_bytes()
+            }
+        };
+        Ok(())
+    }
+}
+
+/// A call can not reach its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a call of function {function} would have to reach over {distance} bytes")]
+pub struct OutOfReach {
+    pub function: FuncIndex,
+    pub distance: i64,
+}

@@ -1,0 +1,1 @@
+//! Wasm functions to Cranelift IR to machine code

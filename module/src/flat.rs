@@ -1,0 +1,313 @@
+//! The flat form of a module: one buffer of offset-based tables, which the parser writes and the cache stores as it is.
+//!
+//! ```text
+//! Header                    magic, version, digest, singletons, and a range for each section
+//! section 0 .. SECTIONS-1   arrays of the records below, or plain bytes; each begins at a multiple of 8
+//! ```
+//! All numbers are little-endian (the hosts that trjit supports are), all offsets count bytes from the start of the buffer or, for
+//! strings, of the `Strings` section. Two byte strings lie outside of the buffer: `code`, the contents of the wasm code
+//! section, and `data`, those of the data section; records refer to them by offset, so that a cache can store them apart.
+
+use crate::digest::Digest;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// First bytes of a flat module.
+pub const MAGIC: [u8; 8] = *b"trjitmod";
+/// Counts changes of this layout; part of the ABI fingerprint.
+pub const VERSION: u32 = 1;
+/// "None" where an index is optional.
+pub const NONE: u32 = u32::MAX;
+
+/// The sections of a flat module; the value is the position in [`Header::sections`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(usize)]
+pub enum Section {
+    /// [`TypeRecord`]s.
+    Types,
+    /// Bytes: the value types that `TypeRecord` and `locals` refer to.
+    ValTypes,
+    /// `u32`: type index of each function, imported ones first.
+    FuncTypes,
+    /// [`FunctionRecord`]s of the defined functions.
+    Functions,
+    /// [`ImportRecord`]s.
+    Imports,
+    /// [`ExportRecord`]s, in the order of the module.
+    Exports,
+    /// [`TableRecord`]s, imported ones first.
+    Tables,
+    /// [`MemoryRecord`]s, imported ones first.
+    Memories,
+    /// [`GlobalRecord`]s, imported ones first.
+    Globals,
+    /// [`ElemRecord`]s.
+    Elems,
+    /// [`ConstExpr`]s: the items of all element segments.
+    ElemItems,
+    /// [`DataRecord`]s.
+    Data,
+    /// [`SideTableEntry`]s of all functions.
+    SideTable,
+    /// UTF-8 bytes of all strings.
+    Strings,
+    /// [`NameRecord`]s from the name section, sorted by function.
+    FuncNames,
+}
+
+/// Number of [`Section`]s.
+pub const SECTIONS: usize = Section::FuncNames as usize + 1;
+
+/// Where a section lies in the buffer, in bytes.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Range {
+    pub offset: u32,
+    pub len: u32,
+}
+
+/// Start of the buffer.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Header {
+    pub magic: [u8; 8],
+    pub version: u32,
+    /// Length of the whole buffer.
+    pub total_len: u32,
+    /// Digest of the wasm bytes.
+    pub module_digest: Digest,
+    /// Length of the wasm bytes.
+    pub wasm_len: u64,
+    /// Where the contents of the code section begin in the wasm bytes, and how long they are.
+    pub code: Range,
+    /// The same for the data section.
+    pub data: Range,
+    /// The start function, or [`NONE`].
+    pub start: u32,
+    /// How many functions, tables, memories and globals are imported.
+    pub imported_functions: u32,
+    pub imported_tables: u32,
+    pub imported_memories: u32,
+    pub imported_globals: u32,
+    /// The module's own name in the name section, in `Strings`; empty when it has none.
+    pub name: Range,
+    /// Indirect call sites of all functions.
+    pub indirect_sites: u32,
+    pub sections: [Range; SECTIONS],
+}
+
+/// A string in the `Strings` section.
+pub type StrRange = Range;
+
+/// A function type: ranges of `ValTypes`.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct TypeRecord {
+    pub params: Range,
+    pub results: Range,
+}
+
+/// A function with a body.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct FunctionRecord {
+    pub type_index: u32,
+    /// The body (local declarations, then instructions) in `code`.
+    pub body: Range,
+    /// The first instruction in `code`; instructions end with the body.
+    pub code_start: u32,
+    /// Parameters, one slot each.
+    pub params: u32,
+    /// Results, one slot each.
+    pub results: u32,
+    /// Parameters and declared locals.
+    pub locals: u32,
+    /// Slots of a frame: locals, then the operand stack at its deepest; at least `results`.
+    pub frame_slots: u32,
+    /// The function's entries in `SideTable` (positions, not bytes).
+    pub side_table_start: u32,
+    pub side_table_len: u32,
+    /// Its indirect call sites, numbered through the module.
+    pub indirect_sites_start: u32,
+    pub indirect_sites_len: u32,
+    /// [`FunctionRecord::HAS_LOOP`] and the like.
+    pub flags: u32,
+}
+
+impl FunctionRecord {
+    /// The body has a loop.
+    pub const HAS_LOOP: u32 = 1;
+    /// The body has a call of any kind.
+    pub const HAS_CALL: u32 = 2;
+}
+
+/// Kinds of imports and exports, as in the binary format.
+pub mod kind {
+    pub const FUNC: u32 = 0;
+    pub const TABLE: u32 = 1;
+    pub const MEMORY: u32 = 2;
+    pub const GLOBAL: u32 = 3;
+}
+
+/// An import. `index` is its position in the index space of its kind, where the type is found.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct ImportRecord {
+    pub module: StrRange,
+    pub name: StrRange,
+    pub kind: u32,
+    pub index: u32,
+}
+
+/// An export.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct ExportRecord {
+    pub name: StrRange,
+    pub kind: u32,
+    pub index: u32,
+}
+
+/// A table: element type and limits in elements.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct TableRecord {
+    /// [`ValType`](crate::ValType) byte.
+    pub element: u32,
+    /// 1 where `max` is given.
+    pub has_max: u32,
+    pub min: u64,
+    pub max: u64,
+    /// Initial value of all elements; `RefNull` when not given.
+    pub init: ConstExpr,
+}
+
+/// A memory: limits in pages of 64 KiB.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct MemoryRecord {
+    /// [`MemoryRecord::MEMORY64`] and the like.
+    pub flags: u32,
+    /// 1 where `max` is given.
+    pub has_max: u32,
+    pub min: u64,
+    pub max: u64,
+}
+
+impl MemoryRecord {
+    pub const MEMORY64: u32 = 1;
+    pub const SHARED: u32 = 2;
+}
+
+/// A global.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct GlobalRecord {
+    /// [`ValType`](crate::ValType) byte.
+    pub ty: u32,
+    pub mutable: u32,
+    /// Not meaningful for imported globals.
+    pub init: ConstExpr,
+}
+
+/// A constant expression of one instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct ConstExpr {
+    /// One of the `ConstExpr::*` kinds.
+    pub kind: u32,
+    pub reserved: u32,
+    /// The bits of a constant, or an index.
+    pub value: u64,
+}
+
+impl ConstExpr {
+    /// `value` holds the bits of an i32, i64, f32 or f64, zero-extended: what a slot holds.
+    pub const CONST: u32 = 0;
+    /// `value` is a global index.
+    pub const GLOBAL_GET: u32 = 1;
+    /// A null reference.
+    pub const REF_NULL: u32 = 2;
+    /// `value` is a function index.
+    pub const REF_FUNC: u32 = 3;
+
+    pub const NULL: ConstExpr = ConstExpr { kind: Self::REF_NULL, reserved: 0, value: 0 };
+}
+
+/// Modes of element and data segments.
+pub mod mode {
+    pub const ACTIVE: u32 = 0;
+    pub const PASSIVE: u32 = 1;
+    /// Element segments only: merely declares functions for `ref.func`.
+    pub const DECLARED: u32 = 2;
+}
+
+/// An element segment.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct ElemRecord {
+    pub mode: u32,
+    pub table: u32,
+    /// [`ValType`](crate::ValType) byte.
+    pub ty: u32,
+    /// Its items in `ElemItems` (positions, not bytes).
+    pub items_start: u32,
+    pub items_len: u32,
+    pub reserved: u32,
+    pub offset: ConstExpr,
+}
+
+/// A data segment.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct DataRecord {
+    pub mode: u32,
+    pub memory: u32,
+    /// Its bytes in `data`.
+    pub bytes: Range,
+    pub offset: ConstExpr,
+}
+
+/// One way that control can go: the interpreter keeps a pointer into this table beside its instruction pointer.
+///
+/// In program order each function has: one entry for `br`, `br_if` and `if` (where the condition is zero); one for `else` (reached from the end of the
+/// then-branch); N+1 for a `br_table` with N labels, the default last; one for each `call_indirect` (a [`call site`](Self::indirect_site)).
+/// An instruction whose branch is not taken steps over its own entries. Instructions that validation knows to be
+/// unreachable have none. Positions are relative to the function's first instruction and first entry. The entry's position in the module's
+/// table is also the number of the profile counter of that branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct SideTableEntry {
+    /// Target less the position of the branching instruction's opcode, in bytes. For br_table, too.
+    pub delta_ip: i32,
+    /// The target's position in the side table less this entry's.
+    pub delta_st: i32,
+    /// How many values the branch carries: the label's arity. At a call site: the number of the site in the module.
+    pub keep: u32,
+    /// Slot, counted from the frame's start, where the carried values go: locals plus the height of the label's operand stack.
+    pub height: u32,
+}
+
+impl SideTableEntry {
+    /// The entry of an indirect call, with its number in the module.
+    pub const fn indirect_site(site: u32) -> SideTableEntry {
+        SideTableEntry { delta_ip: 0, delta_st: 1, keep: site, height: NONE }
+    }
+
+    /// Whether this is a call site rather than a branch.
+    pub const fn is_indirect_site(&self) -> bool {
+        self.height == NONE
+    }
+
+    /// Whether the branch goes back to a loop header.
+    pub const fn is_back_edge(&self) -> bool {
+        self.delta_ip <= 0 && !self.is_indirect_site()
+    }
+}
+
+/// A function's name.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct NameRecord {
+    pub function: u32,
+    pub name: StrRange,
+}

@@ -1,0 +1,227 @@
+//! `Module`: a parsed and validated module, as a cheap view over its flat tables. Clones share everything.
+
+use crate::digest::Digest;
+use crate::flat::*;
+use crate::index::*;
+use crate::types::{FuncType, ValType};
+use bytes::Bytes;
+use zerocopy::{FromBytes, Immutable, KnownLayout};
+
+/// A flat module that is not what it should be. Damage is normally caught by digests before; this is the second line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FlatError {
+    #[error("module metadata of {found} bytes is too short or not aligned to 8 bytes")]
+    Shape { found: usize },
+    #[error("module metadata begins with {found:02x?}, expected {MAGIC:02x?}")]
+    Magic { found: [u8; 8] },
+    #[error("module metadata has layout version {found}, this build reads version {VERSION}")]
+    Version { found: u32 },
+    #[error("section {section} of the module metadata lies outside of it or is not aligned")]
+    Section { section: usize },
+}
+
+/// An immutable module: flat tables (see [`flat`](crate::flat)), code bytes and data bytes.
+#[derive(Clone)]
+pub struct Module {
+    image: Bytes,
+    code: Bytes,
+    data: Bytes,
+    header: Header,
+}
+
+impl Module {
+    /// A view over a flat module. `image` must begin at an address that is a multiple of 8. Ranges of sections are checked here, all in constant time;
+    /// ranges inside of the records when they are used.
+    pub fn from_flat(image: Bytes, code: Bytes, data: Bytes) -> Result<Module, FlatError> {
+        let shape = FlatError::Shape { found: image.len() };
+        if !image.as_ptr().addr().is_multiple_of(8) {
+            return Err(shape);
+        }
+        let Ok((&header, _)) = Header::ref_from_prefix(&image) else { return Err(shape) };
+        if header.magic != MAGIC {
+            return Err(FlatError::Magic { found: header.magic });
+        }
+        if header.version != VERSION {
+            return Err(FlatError::Version { found: header.version });
+        }
+        if header.total_len as usize != image.len() {
+            return Err(shape);
+        }
+        for (section, range) in header.sections.iter().enumerate() {
+            let end = range.offset as usize + range.len as usize;
+            if end > image.len() || range.offset % 8 != 0 {
+                return Err(FlatError::Section { section });
+            }
+        }
+        Ok(Module { image, code, data, header })
+    }
+
+    /// The buffer that a cache stores.
+    pub fn flat_bytes(&self) -> &Bytes {
+        &self.image
+    }
+
+    /// Contents of the code section.
+    pub fn code(&self) -> &Bytes {
+        &self.code
+    }
+
+    /// Contents of the data section.
+    pub fn data(&self) -> &Bytes {
+        &self.data
+    }
+
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Digest of the wasm bytes.
+    pub fn digest(&self) -> Digest {
+        self.header.module_digest
+    }
+
+    fn section<T: FromBytes + Immutable + KnownLayout>(&self, section: Section) -> &[T] {
+        let range = self.header.sections[section as usize];
+        let bytes = &self.image[range.offset as usize..][..range.len as usize];
+        // A length that is no multiple of the record's size loses the rest; alignment was checked by `from_flat`.
+        let count = bytes.len() / size_of::<T>();
+        <[T]>::ref_from_prefix_with_elems(bytes, count).map_or(&[], |(records, _)| records)
+    }
+
+    pub fn types(&self) -> &[TypeRecord] {
+        self.section(Section::Types)
+    }
+
+    /// Type index of every function, imported ones first.
+    pub fn func_types(&self) -> &[u32] {
+        self.section(Section::FuncTypes)
+    }
+
+    /// Records of the defined functions.
+    pub fn functions(&self) -> &[FunctionRecord] {
+        self.section(Section::Functions)
+    }
+
+    pub fn imports(&self) -> &[ImportRecord] {
+        self.section(Section::Imports)
+    }
+
+    pub fn exports(&self) -> &[ExportRecord] {
+        self.section(Section::Exports)
+    }
+
+    pub fn tables(&self) -> &[TableRecord] {
+        self.section(Section::Tables)
+    }
+
+    pub fn memories(&self) -> &[MemoryRecord] {
+        self.section(Section::Memories)
+    }
+
+    pub fn globals(&self) -> &[GlobalRecord] {
+        self.section(Section::Globals)
+    }
+
+    pub fn elems(&self) -> &[ElemRecord] {
+        self.section(Section::Elems)
+    }
+
+    pub fn data_segments(&self) -> &[DataRecord] {
+        self.section(Section::Data)
+    }
+
+    /// Side table entries of all functions; also the numbering of branch counters in profiles.
+    pub fn side_table(&self) -> &[SideTableEntry] {
+        self.section(Section::SideTable)
+    }
+
+    pub fn imported_functions(&self) -> u32 {
+        self.header.imported_functions
+    }
+
+    /// Functions of the index space, imported ones included.
+    pub fn function_count(&self) -> u32 {
+        self.func_types().len() as u32
+    }
+
+    /// The position among the defined functions, or `None` for an imported one.
+    pub fn defined_index(&self, function: FuncIndex) -> Option<DefinedFuncIndex> {
+        function.0.checked_sub(self.header.imported_functions).map(DefinedFuncIndex)
+    }
+
+    pub fn func_index(&self, defined: DefinedFuncIndex) -> FuncIndex {
+        FuncIndex(defined.0 + self.header.imported_functions)
+    }
+
+    /// The record of a defined function.
+    pub fn function(&self, function: FuncIndex) -> Option<&FunctionRecord> {
+        self.functions().get(self.defined_index(function)?.index())
+    }
+
+    pub fn func_type(&self, ty: TypeIndex) -> FuncType<'_> {
+        let bytes: &[u8] = self.section(Section::ValTypes);
+        let slice = |range: Range| bytes.get(range.offset as usize..).and_then(|rest| rest.get(..range.len as usize)).unwrap_or(&[]);
+        self.types().get(ty.index()).map_or(FuncType::new(&[], &[]), |record| FuncType::new(slice(record.params), slice(record.results)))
+    }
+
+    /// Type index of a function.
+    pub fn type_of(&self, function: FuncIndex) -> TypeIndex {
+        TypeIndex(self.func_types()[function.index()])
+    }
+
+    /// The body (local declarations and instructions) of a defined function.
+    pub fn body(&self, record: &FunctionRecord) -> &[u8] {
+        &self.code[record.body.offset as usize..][..record.body.len as usize]
+    }
+
+    /// The items of an element segment.
+    pub fn elem_items(&self, elem: &ElemRecord) -> &[ConstExpr] {
+        let items: &[ConstExpr] = self.section(Section::ElemItems);
+        items.get(elem.items_start as usize..).and_then(|rest| rest.get(..elem.items_len as usize)).unwrap_or(&[])
+    }
+
+    /// The bytes of a data segment.
+    pub fn data_bytes(&self, segment: &DataRecord) -> &[u8] {
+        self.data.get(segment.bytes.offset as usize..).and_then(|rest| rest.get(..segment.bytes.len as usize)).unwrap_or(&[])
+    }
+
+    /// A string of the flat tables.
+    pub fn string(&self, range: StrRange) -> &str {
+        let bytes: &[u8] = self.section(Section::Strings);
+        let slice = bytes.get(range.offset as usize..).and_then(|rest| rest.get(..range.len as usize)).unwrap_or(&[]);
+        std::str::from_utf8(slice).unwrap_or("")
+    }
+
+    /// The export of that name.
+    pub fn export(&self, name: &str) -> Option<&ExportRecord> {
+        self.exports().iter().find(|export| self.string(export.name) == name)
+    }
+
+    /// The function's name from the name section.
+    pub fn func_name(&self, function: FuncIndex) -> Option<&str> {
+        let names: &[NameRecord] = self.section(Section::FuncNames);
+        let found = names.binary_search_by_key(&function.0, |record| record.function).ok()?;
+        Some(self.string(names[found].name))
+    }
+
+    /// The start function.
+    pub fn start(&self) -> Option<FuncIndex> {
+        (self.header.start != NONE).then_some(FuncIndex(self.header.start))
+    }
+
+    /// Element type of a table.
+    pub fn table_type(&self, table: TableIndex) -> ValType {
+        self.tables().get(table.index()).and_then(|record| ValType::from_byte(record.element as u8)).unwrap_or(ValType::FuncRef)
+    }
+
+    /// Offset in the wasm file of a position in `code`, as other tools name instructions.
+    pub fn wasm_offset(&self, code_offset: u32) -> u32 {
+        self.header.code.offset + code_offset
+    }
+}
+
+impl std::fmt::Debug for Module {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Module({}, {} functions)", self.digest().short(), self.function_count())
+    }
+}

@@ -1,0 +1,314 @@
+//! The state that compiled code sees, and where in it each thing lies. Compiled code and Rust share these layouts: the translator takes the offsets
+//! from the constants here, the runtime uses the structs. All of it counts for the ABI fingerprint.
+//!
+//! ```text
+//! vmctx:  VmHeader | memories: VmMemoryRef.. | tables: *VmTable.. | imported functions: VmImport..
+//!         | imported globals: *u64.. | (16) defined globals: 16 bytes each
+//! ```
+//! Compiled functions: calling convention Tail, parameters (vmctx: i64, params..), results in registers; with more than
+//! [`MAX_REG_RESULTS`] results (vmctx: i64, results: i64, params..) where `results` points to one 8-byte slot a result, and nothing is returned.
+//! A value in a slot: i32 and f32 in the low half, the high half zero; i64, f64 as they are; references as store indices, 0 = null.
+
+use crate::module::Module;
+use std::mem::offset_of;
+
+/// Most results that a compiled function returns in registers.
+pub const MAX_REG_RESULTS: usize = 6;
+
+/// Address space reserved for a 32-bit memory: all that an index can reach.
+pub const MEMORY_RESERVATION: u64 = 1 << 32;
+/// Inaccessible bytes behind the reservation; accesses with a larger `offset + width` are checked explicitly.
+pub const MEMORY_GUARD: u64 = 32 << 20;
+/// Bytes of a wasm page.
+pub const PAGE_SIZE: u64 = 65536;
+
+/// What code is reached through `call` by way of the jump table, and what the lazy stub needs to know: constant offsets of every vmctx.
+#[repr(C)]
+#[derive(Debug)]
+pub struct VmHeader {
+    /// [`VMCTX_MAGIC`].
+    pub magic: u32,
+    /// Function index that a call through the jump table, an import or a funcref is about to enter: written by the caller into the callee's
+    /// vmctx right before the call, read by the lazy stub and by trampolines to the interpreter.
+    pub callee: u32,
+    pub store: *mut VmStore,
+    /// Offset 0 of the image that `jump_table` and `trampolines` count from; the lazy stub `jmp [rdi + LAZY_STUB]` stands there.
+    pub image_base: *const u8,
+    /// One `i32` a function of the index space, imported ones included (theirs stay 0): signed offset of its code from `image_base`; 0 = the lazy stub.
+    pub jump_table: *mut i32,
+    /// The runtime's stub for functions without code, reached through offset 0 of the image.
+    pub lazy_stub: *const u8,
+    pub builtins: *const VmBuiltins,
+    /// `u32` a type of the module: the engine's type id.
+    pub type_ids: *const u32,
+    /// `u32` a function: its type index in the module.
+    pub func_types: *const u32,
+    /// [`VmTrampolines`] a type of the module.
+    pub trampolines: *const VmTrampolines,
+    /// The runtime's instance.
+    pub instance: *mut u8,
+    /// All funcrefs of the store: a reference in a slot is an index into this array.
+    pub func_refs: *const VmFuncRef,
+    /// Store index of the reference to function 0; the others follow.
+    pub func_ref_base: u64,
+    pub reserved: [u64; 4],
+}
+
+/// `VmHeader::magic`: "vmct".
+pub const VMCTX_MAGIC: u32 = 0x7463_6d76;
+
+/// Offsets of [`VmHeader`]'s fields.
+pub mod header {
+    use super::*;
+    pub const CALLEE: usize = offset_of!(VmHeader, callee);
+    pub const STORE: usize = offset_of!(VmHeader, store);
+    pub const IMAGE_BASE: usize = offset_of!(VmHeader, image_base);
+    pub const JUMP_TABLE: usize = offset_of!(VmHeader, jump_table);
+    pub const LAZY_STUB: usize = offset_of!(VmHeader, lazy_stub);
+    pub const BUILTINS: usize = offset_of!(VmHeader, builtins);
+    pub const TYPE_IDS: usize = offset_of!(VmHeader, type_ids);
+    pub const FUNC_TYPES: usize = offset_of!(VmHeader, func_types);
+    pub const TRAMPOLINES: usize = offset_of!(VmHeader, trampolines);
+    pub const FUNC_REFS: usize = offset_of!(VmHeader, func_refs);
+    pub const FUNC_REF_BASE: usize = offset_of!(VmHeader, func_ref_base);
+}
+
+/// What all instances of a store share.
+#[repr(C)]
+#[derive(Debug)]
+pub struct VmStore {
+    /// Compiled functions trap when their frame would go below this address.
+    pub stack_limit: usize,
+    /// Stack pointer that the innermost entry into compiled code saved: a trap continues there.
+    pub entry_sp: usize,
+    /// Frame pointer and return address of compiled code when it last called the runtime: where a backtrace begins.
+    pub exit_fp: usize,
+    pub exit_pc: usize,
+    /// Not 0 when a builtin ended in a trap: its shim unwinds to `entry_sp` instead of returning.
+    pub unwind: u32,
+    /// Not 0 when the guest shall stop ([`TrapCode::Interrupt`](crate::TrapCode)); the interpreter and host calls look at it.
+    pub interrupt: u32,
+    /// Filled by the signal handler for a trap in compiled code: [`TrapCode`](crate::TrapCode), program counter, frame pointer.
+    pub trap_code: usize,
+    pub trap_pc: usize,
+    pub trap_fp: usize,
+    pub reserved: [u64; 4],
+}
+
+/// Offsets of [`VmStore`]'s fields.
+pub mod store {
+    use super::*;
+    pub const STACK_LIMIT: usize = offset_of!(VmStore, stack_limit);
+    pub const ENTRY_SP: usize = offset_of!(VmStore, entry_sp);
+    pub const EXIT_FP: usize = offset_of!(VmStore, exit_fp);
+    pub const EXIT_PC: usize = offset_of!(VmStore, exit_pc);
+    pub const UNWIND: usize = offset_of!(VmStore, unwind);
+}
+
+/// A memory as an instance sees it. `base` never moves while the memory lives when its style is a reservation.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct VmMemoryRef {
+    pub base: *mut u8,
+    pub definition: *mut VmMemory,
+}
+
+/// A memory: shared by all instances that import it.
+#[repr(C)]
+#[derive(Debug)]
+pub struct VmMemory {
+    pub base: *mut u8,
+    /// Bytes, always a multiple of the page size.
+    pub len: u64,
+}
+
+/// A table: shared by all instances that import it. `elements[i]` is 0 where the element is not filled yet (ask [`Builtin::TableGet`]),
+/// else the reference times two plus one.
+#[repr(C)]
+#[derive(Debug)]
+pub struct VmTable {
+    pub elements: *mut u64,
+    /// Elements.
+    pub len: u64,
+}
+
+/// An imported function: calls store `index` to `vmctx.callee` and go to `entry` with `vmctx`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct VmImport {
+    pub entry: *const u8,
+    pub vmctx: *mut u8,
+    pub index: u32,
+    pub reserved: u32,
+}
+
+/// A reference to a function: who and what, never a code address. A call stores `function` to `vmctx.callee` and goes through the jump table
+/// of `vmctx`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct VmFuncRef {
+    pub vmctx: *mut u8,
+    pub function: u32,
+    /// The engine's type id.
+    pub type_id: u32,
+}
+
+/// Crossings between slots and registers for one function type: offsets from `image_base`, 0 = none.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)]
+pub struct VmTrampolines {
+    /// `extern "C" fn(vmctx, code, slots) -> u64`: loads arguments from slots, calls `code`, stores the results to slots, returns 0.
+    pub to_native: i32,
+    /// A compiled function of this type (Tail): puts the arguments into slots on its stack, calls [`Builtin::EnterInterpreter`] with `vmctx.callee`
+    /// and the slots, returns what is then in the slots.
+    pub to_interpreter: i32,
+}
+
+macro_rules! builtins {
+    ($($(#[$doc:meta])* $name:ident: $field:ident ($($param:ident: $ty:ident),*) $(-> $ret:ident)?;)*) => {
+        /// Functions of the runtime that compiled code calls: `extern "C"`, the first parameter is the caller's vmctx. They trap by themselves (their
+        /// shim unwinds): the code that calls them checks nothing.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[repr(usize)]
+        pub enum Builtin { $($(#[$doc])* $name,)* }
+
+        /// Addresses of the builtins' shims, in the order of [`Builtin`].
+        #[repr(C)]
+        #[derive(Debug)]
+        pub struct VmBuiltins { $(pub $field: usize,)* }
+
+        impl Builtin {
+            /// Every builtin, in the order of the table.
+            pub const ALL: &'static [Builtin] = &[$(Builtin::$name,)*];
+
+            /// Name, parameters after the vmctx and result; part of the ABI fingerprint.
+            pub const fn signature(self) -> (&'static str, &'static [BuiltinType], Option<BuiltinType>) {
+                match self { $(Builtin::$name => (stringify!($field), &[$(BuiltinType::$ty,)*], builtins!(@ret $($ret)?)),)* }
+            }
+
+            /// Where its address stands in [`VmBuiltins`], in bytes.
+            pub const fn offset(self) -> usize {
+                self as usize * 8
+            }
+        }
+    };
+    (@ret) => { None };
+    (@ret $ret:ident) => { Some(BuiltinType::$ret) };
+}
+
+/// Types of builtins' parameters and results.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BuiltinType {
+    I32,
+    I64,
+}
+
+builtins! {
+    /// Runs function `callee` of this vmctx by whatever it has now (interpreter, host function, code); arguments and results in `slots`.
+    EnterInterpreter: enter_interpreter (callee: I32, slots: I64);
+    /// Traps with a [`TrapCode`](crate::TrapCode).
+    Raise: raise (code: I32);
+    /// Delta in pages; returns the old size in pages, or -1 (all bits) when it can not grow.
+    MemoryGrow: memory_grow (memory: I32, delta: I64) -> I64;
+    MemoryCopy: memory_copy (dst_memory: I32, src_memory: I32, dst: I64, src: I64, len: I64);
+    MemoryFill: memory_fill (memory: I32, dst: I64, value: I32, len: I64);
+    MemoryInit: memory_init (memory: I32, segment: I32, dst: I64, src: I32, len: I32);
+    DataDrop: data_drop (segment: I32);
+    /// The reference at `index`; traps outside of the table. Fills lazy elements.
+    TableGet: table_get (table: I32, index: I64) -> I64;
+    TableSet: table_set (table: I32, index: I64, value: I64);
+    /// Returns the old size, or -1 (all bits).
+    TableGrow: table_grow (table: I32, value: I64, delta: I64) -> I64;
+    TableFill: table_fill (table: I32, dst: I64, value: I64, len: I64);
+    TableCopy: table_copy (dst_table: I32, src_table: I32, dst: I64, src: I64, len: I64);
+    TableInit: table_init (table: I32, segment: I32, dst: I64, src: I32, len: I32);
+    ElemDrop: elem_drop (segment: I32);
+    /// The reference to a function of this instance.
+    RefFunc: ref_func (function: I32) -> I64;
+    /// Float operations that the CPU level has no instruction for; operands and results as bits.
+    CeilF32: ceil_f32 (x: I32) -> I32;
+    FloorF32: floor_f32 (x: I32) -> I32;
+    TruncF32: trunc_f32 (x: I32) -> I32;
+    NearestF32: nearest_f32 (x: I32) -> I32;
+    CeilF64: ceil_f64 (x: I64) -> I64;
+    FloorF64: floor_f64 (x: I64) -> I64;
+    TruncF64: trunc_f64 (x: I64) -> I64;
+    NearestF64: nearest_f64 (x: I64) -> I64;
+}
+
+/// Offsets of a module's own part of the vmctx.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VmLayout {
+    memories: u32,
+    tables: u32,
+    imports: u32,
+    imported_globals: u32,
+    imported_global_count: u32,
+    defined_globals: u32,
+    size: u32,
+}
+
+impl VmLayout {
+    pub fn new(module: &Module) -> VmLayout {
+        let header = module.header();
+        let mut at = size_of::<VmHeader>() as u32;
+        let mut area = |count: usize, size: usize| {
+            let start = at;
+            at += count as u32 * size as u32;
+            start
+        };
+        let memories = area(module.memories().len(), size_of::<VmMemoryRef>());
+        let tables = area(module.tables().len(), 8);
+        let imports = area(header.imported_functions as usize, size_of::<VmImport>());
+        let imported_globals = area(header.imported_globals as usize, 8);
+        let defined_globals = at.next_multiple_of(16);
+        let defined = module.globals().len() as u32 - header.imported_globals;
+        VmLayout {
+            memories,
+            tables,
+            imports,
+            imported_globals,
+            imported_global_count: header.imported_globals,
+            defined_globals,
+            size: defined_globals + defined * 16,
+        }
+    }
+
+    /// Bytes of the whole vmctx.
+    pub const fn size(&self) -> usize {
+        self.size as usize
+    }
+
+    /// Offset of a memory's [`VmMemoryRef`].
+    pub const fn memory(&self, index: u32) -> u32 {
+        self.memories + index * size_of::<VmMemoryRef>() as u32
+    }
+
+    /// Offset of the pointer to a table's [`VmTable`].
+    pub const fn table(&self, index: u32) -> u32 {
+        self.tables + index * 8
+    }
+
+    /// Offset of an imported function's [`VmImport`].
+    pub const fn import(&self, function: u32) -> u32 {
+        self.imports + function * size_of::<VmImport>() as u32
+    }
+
+    /// Where a global's value is.
+    pub const fn global(&self, index: u32) -> GlobalPlace {
+        if index < self.imported_global_count {
+            GlobalPlace::Pointer(self.imported_globals + index * 8)
+        } else {
+            GlobalPlace::Inline(self.defined_globals + (index - self.imported_global_count) * 16)
+        }
+    }
+}
+
+/// Where in the vmctx a global is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GlobalPlace {
+    /// The value itself stands at this offset.
+    Inline(u32),
+    /// A pointer to the value stands at this offset.
+    Pointer(u32),
+}

@@ -1,0 +1,1 @@
+//! From a cache file to usable code, or a typed refusal

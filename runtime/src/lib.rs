@@ -1,0 +1,1 @@
+//! Engine, store, instance, interpreter, trampolines, traps

@@ -1,0 +1,1 @@
+//! Traces and profiles: record, codec, merge, staleness
