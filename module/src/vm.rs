@@ -155,7 +155,9 @@ pub struct VmFuncRef {
 
 /// Crossings between slots and registers for one function type: offsets from `image_base`, 0 = none.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout,
+)]
 pub struct VmTrampolines {
     /// `extern "C" fn(vmctx, code, slots) -> u64`: loads arguments from slots, calls `code`, stores the results to slots, returns 0.
     pub to_native: i32,
