@@ -1,7 +1,7 @@
 //! Collects the records of a module and writes them as one flat buffer (the layout is in [`flat`](crate::flat)).
 //!
-//! The wasm bytes are shorter than 4 GiB ([`Module::parse`](crate::Module::parse) checks it), and every string byte, value type and record here stems from at least
-//! one byte of them: positions fit 32 bits. Only the sum of all sections can be too large, and is checked.
+//! The wasm bytes are shorter than 4 GiB ([`Module::parse`](crate::Module::parse) checks it), and every string byte, value type and record
+//! here stems from at least one byte of them: positions fit 32 bits. Only the sum of all sections can be too large, and is checked.
 
 use crate::digest::Digest;
 use crate::error::ParseError;

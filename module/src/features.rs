@@ -1,7 +1,7 @@
 //! The WebAssembly features that trjit accepts, and the diagnosis of a refused module: which feature it uses that is missing here.
 //!
-//! Theory: wasmparser names the missing feature for some errors only. For the others the module is validated again with one more feature at a time; a
-//! feature that lets the validator get past the error is the one that the module uses. Only refused modules pay for it.
+//! Theory: wasmparser names the missing feature for some errors only. For the others the module is validated again with one more feature at a
+//! time; a feature that lets the validator get past the error is the one that the module uses. Only refused modules pay for it.
 
 use crate::error::ParseError;
 use wasmparser::{BinaryReader, Error, Validator, WasmFeatures};

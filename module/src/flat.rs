@@ -271,13 +271,15 @@ pub struct DataRecord {
 ///
 /// In program order each function has: one entry for `br`, `br_if` and `if` (where the condition is zero); one for `else` (reached from the end of the
 /// then-branch); N+1 for a `br_table` with N labels, the default last; one for each `call_indirect` (a [`call site`](Self::indirect_site)).
-/// An instruction whose branch is not taken steps over its own entries. Instructions that validation knows to be
-/// unreachable have none: those behind `br`, `br_table`, `return` and `unreachable` up to the end of the block or to the `else`, with whole blocks in between
-/// (an `else` behind such an instruction has no entry either); behind the `end` of a reachable block all is reachable again.
+/// An instruction whose branch is not taken steps over its own entries. Positions are relative to the function's first instruction and
+/// first entry. The entry's position in the module's table is also the number of the profile counter of that branch.
 ///
-/// Targets: the first instruction of a loop; behind the `end` of another block; the `end` itself of the function body, which returns; behind the `else` for an `if`,
-/// or behind its `end` when it has none. The entry of an `if` keeps its parameters, which are in place already. Positions are relative to the function's first instruction and first entry. The entry's position in the module's
-/// table is also the number of the profile counter of that branch.
+/// Instructions that validation knows to be unreachable have none: those behind `br`, `br_table`, `return` and `unreachable` up to the end
+/// of the block or to the `else`, with whole blocks in between (an `else` right behind such code has no entry either). Behind the `end` of a
+/// reachable block all is reachable again.
+///
+/// Targets: the first instruction of a loop; behind the `end` of another block; the `end` itself of the function body, which returns; for an
+/// `if` behind its `else`, or behind its `end` when it has none. The entry of an `if` keeps its parameters, which are in place already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct SideTableEntry {

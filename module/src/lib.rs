@@ -4,6 +4,23 @@
 //! wasm bytes -> parse (walk sections, validate, side tables) -> flat tables -> Module (a view)
 //! cache file ------------------------------------------------> flat tables -> Module (the same view)
 //! ```
+//! ```
+//! use trjit_module::{FuncIndex, Module};
+//!
+//! let wasm = wat::parse_str(r#"(module
+//!     (func $double (export "double") (param i32) (result i32)
+//!         (i32.add (local.get 0) (local.get 0))))"#)?;
+//! let module = Module::parse(wasm)?;
+//! assert_eq!(module.func_name(FuncIndex(0)), Some("double"));
+//! assert_eq!(module.func_type(module.type_of(FuncIndex(0))).to_string(), "(param i32) (result i32)");
+//!
+//! // The same module from its flat form, as a cache has it: nothing is parsed.
+//! let (flat, code, data) = (module.flat_bytes(), module.code(), module.data());
+//! let again = Module::from_flat(flat.clone(), code.clone(), data.clone())?;
+//! assert_eq!(again.export("double").map(|export| export.index), Some(0));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! Invariant: the parser writes the very bytes that a cache stores; nothing in a `Module` needs parsing to be used.
 #![forbid(unsafe_code)]
 

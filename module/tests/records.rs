@@ -1,0 +1,148 @@
+//! What the parser writes for each kind of section, read back through the view.
+
+use trjit_module::flat::{ConstExpr, MemoryRecord, kind, mode};
+use trjit_module::wasmparser::Operator;
+use trjit_module::{Digest, FuncIndex, Module, TableIndex, ValType, body_reader};
+
+const TEXT: &str = r#"(module $rich
+    (import "env" "f" (func $f (param i32 f64)))
+    (import "env" "t" (table 1 2 funcref))
+    (import "env" "g" (global i64))
+    (func $first (result externref) (ref.null extern))
+    (table $u 3 externref)
+    (memory (export "mem") 1 2)
+    (global $i (mut i32) (i32.const -1))
+    (global $d (export "d") f64 (f64.const 1.5))
+    (global $copy i64 (global.get 0))
+    (global $r funcref (ref.func $first))
+    (start $main)
+    (elem (table 0) (i32.const -2) func $f $main)
+    (elem declare func $main)
+    (elem $p funcref (ref.null func) (ref.func $f))
+    (data (i32.const 8) "hello")
+    (data "passive")
+    (func $main (export "main") (export "again") (local i64 i64) (call $f (i32.const 7) (f64.const 0))))"#;
+
+fn rich() -> (Vec<u8>, Module) {
+    let wasm = wat::parse_str(TEXT).expect("the test's text is well-formed");
+    let module = Module::parse(wasm.clone()).expect("valid");
+    (wasm, module)
+}
+
+fn constant(value: u64) -> ConstExpr {
+    ConstExpr { kind: ConstExpr::CONST, reserved: 0, value }
+}
+
+fn reference(function: u64) -> ConstExpr {
+    ConstExpr { kind: ConstExpr::REF_FUNC, reserved: 0, value: function }
+}
+
+#[test]
+fn imports_and_exports() {
+    let (_, module) = rich();
+    let imports: Vec<_> = module
+        .imports()
+        .iter()
+        .map(|import| (module.string(import.module), module.string(import.name), import.kind, import.index))
+        .collect();
+    assert_eq!(imports, [("env", "f", kind::FUNC, 0), ("env", "t", kind::TABLE, 0), ("env", "g", kind::GLOBAL, 0)]);
+    let exports: Vec<_> = module.exports().iter().map(|export| (module.string(export.name), export.kind, export.index)).collect();
+    assert_eq!(exports, [("mem", kind::MEMORY, 0), ("d", kind::GLOBAL, 2), ("main", kind::FUNC, 2), ("again", kind::FUNC, 2)]);
+    let header = module.header();
+    assert_eq!((header.imported_functions, header.imported_tables, header.imported_memories, header.imported_globals), (1, 1, 0, 1));
+}
+
+#[test]
+fn functions_types_and_names() {
+    let (wasm, module) = rich();
+    assert_eq!((module.function_count(), module.functions().len(), module.start()), (3, 2, Some(FuncIndex(2))));
+    let types: Vec<String> = (0..3).map(|function| module.func_type(module.type_of(FuncIndex(function))).to_string()).collect();
+    assert_eq!(types, ["(param i32 f64)", "(result externref)", "(func)"]);
+    assert_eq!((module.func_name(FuncIndex(0)), module.func_name(FuncIndex(2))), (Some("f"), Some("main")));
+    assert_eq!(module.string(module.header().name), "rich");
+    assert_eq!((module.digest(), module.header().wasm_len), (Digest::of(&wasm), wasm.len() as u64));
+    let record = module.function(FuncIndex(2)).expect("defined");
+    assert_eq!((record.locals, record.frame_slots), (2, 4));
+    assert_eq!(wasm[module.wasm_offset(record.code_start) as usize], 0x41, "i32.const");
+    assert!(module.function(FuncIndex(0)).is_none());
+}
+
+#[test]
+fn memories_tables_and_globals() {
+    let (_, module) = rich();
+    let MemoryRecord { flags, has_max, min, max } = module.memories()[0];
+    assert_eq!((flags, has_max, min, max), (0, 1, 1, 2));
+    let tables: Vec<_> = module.tables().iter().map(|table| (table.has_max, table.min, table.max)).collect();
+    assert_eq!(tables, [(1, 1, 2), (0, 3, 0)]);
+    assert_eq!((module.table_type(TableIndex(0)), module.table_type(TableIndex(1))), (ValType::FuncRef, ValType::ExternRef));
+    let globals: Vec<_> = module.globals().iter().skip(1).map(|global| (global.ty as u8, global.mutable, global.init)).collect();
+    let get = ConstExpr { kind: ConstExpr::GLOBAL_GET, reserved: 0, value: 0 };
+    let expected = [
+        (ValType::I32 as u8, 1, constant(0xffff_ffff)),
+        (ValType::F64 as u8, 0, constant(1.5f64.to_bits())),
+        (ValType::I64 as u8, 0, get),
+        (ValType::FuncRef as u8, 0, reference(1)),
+    ];
+    assert_eq!(globals, expected);
+}
+
+#[test]
+fn segments() {
+    let (_, module) = rich();
+    let elems: Vec<_> = module.elems().iter().map(|elem| (elem.mode, elem.offset, module.elem_items(elem).to_vec())).collect();
+    let expected = [
+        (mode::ACTIVE, constant(0xffff_fffe), vec![reference(0), reference(2)]),
+        (mode::DECLARED, ConstExpr::NULL, vec![reference(2)]),
+        (mode::PASSIVE, ConstExpr::NULL, vec![ConstExpr::NULL, reference(0)]),
+    ];
+    assert_eq!(elems, expected);
+    let data: Vec<_> = module.data_segments().iter().map(|segment| (segment.mode, segment.offset, module.data_bytes(segment))).collect();
+    assert_eq!(data, [(mode::ACTIVE, constant(8), &b"hello"[..]), (mode::PASSIVE, ConstExpr::NULL, &b"passive"[..])]);
+}
+
+#[test]
+fn code_and_data_share_the_wasm_bytes() {
+    let wasm = bytes::Bytes::from(rich().0);
+    let module = Module::parse(wasm.clone()).expect("valid");
+    let inside = |part: &[u8]| wasm.as_ptr_range().contains(&part.as_ptr());
+    assert!(inside(module.code()) && inside(module.data()));
+    assert_eq!(module.flat_bytes().as_ptr().addr() % 8, 0);
+}
+
+#[test]
+fn bodies_are_read_with_positions_in_the_code() {
+    let (_, module) = rich();
+    for record in module.functions() {
+        let operators = body_reader(&module, record).get_operators_reader().expect("operators");
+        assert_eq!(operators.original_position(), record.code_start.into());
+        let last = operators.into_iter_with_offsets().last().expect("an end").expect("parses");
+        assert_eq!(last, (Operator::End, u64::from(record.body.offset + record.body.len - 1)));
+        assert_eq!(module.code()[last.1 as usize], 0x0b);
+    }
+}
+
+#[test]
+fn the_flat_form_is_the_module() {
+    let (_, module) = rich();
+    let again = Module::from_flat(module.flat_bytes().clone(), module.code().clone(), module.data().clone()).expect("the same bytes");
+    assert_eq!(again.side_table(), module.side_table());
+    assert_eq!(again.func_name(FuncIndex(2)), Some("main"));
+    assert_eq!(module.flat_bytes(), Module::parse(rich().0).expect("valid").flat_bytes(), "same input, same bytes");
+}
+
+#[test]
+fn empty_module() {
+    let module = Module::parse(&b"\0asm\x01\0\0\0"[..]).expect("valid");
+    assert_eq!((module.function_count(), module.code().len(), module.data().len(), module.start()), (0, 0, 0, None));
+}
+
+#[test]
+fn malformed_name_section_is_ignored() {
+    let mut wasm = wat::parse_str("(module $name (func $f))").expect("well-formed");
+    let at = wasm.windows(5).position(|bytes| bytes == b"\x04name").expect("the name section is there") + 5;
+    assert_eq!(Module::parse(wasm.clone()).expect("valid").func_name(FuncIndex(0)), Some("f"));
+    // The first subsection now claims to be longer than its section.
+    wasm[at + 1] = 0x7f;
+    let module = Module::parse(wasm).expect("valid all the same");
+    assert_eq!((module.func_name(FuncIndex(0)), module.string(module.header().name)), (None, ""));
+}
