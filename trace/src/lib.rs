@@ -1,1 +1,46 @@
-//! Traces and profiles: record, codec, merge, staleness
+//! Traces and profiles: what training runs tell about a module, kept so that an assembly can use it later.
+//!
+//! ```text
+//! interpreter -> Recorder -> Trace (one run) -> Profile -> merge -> *.trprof
+//! *.trprof -> Profile -> rebase(module) -> (Profile that fits the module, Coverage) -> plan
+//! ```
+//! Invariants: counters wrap at 64 bits; merging is commutative and associative down to the bytes of the file; a profile never holds
+//! arguments or environment; what [`Profile::rebase`] returns refers only to functions, side table entries and call sites that the
+//! module has, whatever the file said. A profile can cost speed, never correctness.
+//!
+//! ```
+//! use trjit_module::{DefinedFuncIndex, Module};
+//! use trjit_trace::{Profile, Recorder, RunInfo};
+//! let wasm = wat::parse_str(r#"(module (func (export "run")))"#)?;
+//! let module = Module::parse(wasm)?;
+//! let mut recorder = Recorder::new(&module);
+//! recorder.count_entry(DefinedFuncIndex(0));
+//! let trace = recorder.finish(RunInfo { workload: "first".into(), ..RunInfo::default() });
+//! let profile = Profile::from_trace(&module, trace)?;
+//! let merged = Profile::merge([profile.clone(), profile])?;
+//! assert_eq!((merged.runs().len(), merged.total_calls()), (2, 2));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod codec;
+mod file;
+mod identity;
+mod merge;
+mod order;
+mod profile;
+mod recorder;
+mod staleness;
+mod summary;
+
+#[cfg(test)]
+mod testing;
+
+pub use codec::{FORMAT_VERSION, FormatError, MAX_PAYLOAD};
+pub use file::{FileError, write_atomically};
+pub use identity::FunctionIdentity;
+pub use merge::MergeError;
+pub use profile::{BranchCount, FunctionProfile, ImportName, ModuleIdentity, Profile, Run, SiteProfile, TargetCount};
+pub use recorder::{CallTargets, FirstCall, INLINE_TARGETS, Recorder, RunInfo, Trace};
+pub use staleness::Coverage;
+pub use summary::{HotFunction, RunSummary, Summary};
