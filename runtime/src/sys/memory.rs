@@ -1,0 +1,201 @@
+//! Address space: linear memories and the runtime's large arrays. Both reserve all that they may ever need and never move.
+//!
+//! ```text
+//! LinearMemory:  | base: committed, read-write | inaccessible up to MEMORY_RESERVATION | MEMORY_GUARD: inaccessible always |
+//! ```
+//! An access of compiled code outside of the committed part faults, and the signal handler asks [`is_reserved`] whether a memory lies there.
+
+use super::registry::{RangeEntry, RangeSet};
+use rustix::io::Errno;
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
+use rustix::process::{Resource, getrlimit};
+use std::ptr::NonNull;
+use trjit_module::vm::{MEMORY_GUARD, MEMORY_RESERVATION, PAGE_SIZE};
+
+static RESERVATIONS: RangeSet = RangeSet::new();
+
+/// Whether `address` lies in the reservation of a linear memory. For signal handlers too.
+pub(super) fn is_reserved(address: usize) -> bool {
+    RESERVATIONS.find(address).is_some()
+}
+
+/// Why there is no memory.
+#[derive(Debug, thiserror::Error)]
+pub enum MemoryError {
+    #[error("cannot reserve {bytes} bytes of address space for {purpose}: {errno}{}", limit_note(*.limit))]
+    Reserve { purpose: &'static str, bytes: usize, errno: Errno, limit: Option<u64> },
+    #[error("cannot make the {bytes} bytes of a new linear memory accessible: {errno}{}", limit_note(*.limit))]
+    Commit { bytes: usize, errno: Errno, limit: Option<u64> },
+    #[error("a linear memory of {pages} pages was asked for; {} pages are the most that a 32-bit index reaches", MEMORY_RESERVATION / PAGE_SIZE)]
+    TooLarge { pages: u64 },
+}
+
+fn limit_note(limit: Option<u64>) -> String {
+    limit.map_or(String::new(), |limit| format!("; the limit of address space (RLIMIT_AS, `ulimit -v`) is {limit} bytes"))
+}
+
+fn address_space_limit() -> Option<u64> {
+    getrlimit(Resource::As).current
+}
+
+/// An anonymous private mapping, without a claim on memory until it is touched.
+struct Mapping {
+    base: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: a mapping belongs to the process, not to a thread, and this is its only owner.
+unsafe impl Send for Mapping {}
+// SAFETY: shared references give out the address only.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    fn new(purpose: &'static str, len: usize, protection: ProtFlags) -> Result<Mapping, MemoryError> {
+        let failed = |errno| MemoryError::Reserve { purpose, bytes: len, errno, limit: address_space_limit() };
+        // SAFETY: the kernel chooses the place, so no mapping in use is replaced.
+        let base = unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), len, protection, MapFlags::PRIVATE | MapFlags::NORESERVE) };
+        let base = NonNull::new(base.map_err(failed)?.cast()).ok_or_else(|| failed(Errno::NOMEM))?;
+        Ok(Mapping { base, len })
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: this is the owner; users of the address promised not to outlive it. A failure would leak, nothing worse.
+        let _ = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.len) };
+    }
+}
+
+/// A 32-bit linear memory.
+pub struct LinearMemory {
+    // Before the mapping: the range is unregistered before its addresses can be given to somebody else.
+    _registered: RangeEntry,
+    mapping: Mapping,
+    len: usize,
+}
+
+impl LinearMemory {
+    /// A zeroed memory of `pages` wasm pages.
+    pub fn new(pages: u64) -> Result<LinearMemory, MemoryError> {
+        let reserved = (MEMORY_RESERVATION + MEMORY_GUARD) as usize;
+        if pages > MEMORY_RESERVATION / PAGE_SIZE {
+            return Err(MemoryError::TooLarge { pages });
+        }
+        let mapping = Mapping::new("a linear memory", reserved, ProtFlags::empty())?;
+        let registered = RESERVATIONS.insert(mapping.base.addr().get(), reserved, 0);
+        let mut memory = LinearMemory { _registered: registered, mapping, len: 0 };
+        let bytes = (pages * PAGE_SIZE) as usize;
+        memory.commit(bytes).map_err(|errno| MemoryError::Commit { bytes, errno, limit: address_space_limit() })?;
+        Ok(memory)
+    }
+
+    /// The address of byte 0; the same as long as the memory lives.
+    pub fn base(&self) -> *mut u8 {
+        self.mapping.base.as_ptr()
+    }
+
+    /// Accessible bytes, a multiple of the wasm page size.
+    pub fn byte_len(&self) -> usize {
+        self.len
+    }
+
+    pub fn pages(&self) -> u64 {
+        self.len as u64 / PAGE_SIZE
+    }
+
+    /// Grows by `delta` pages, up to `max` at most, and returns the old size in pages; none (and no change) where that is not possible.
+    pub fn grow(&mut self, delta: u64, max: u64) -> Option<u64> {
+        let old = self.pages();
+        let new = old.checked_add(delta).filter(|&new| new <= max.min(MEMORY_RESERVATION / PAGE_SIZE))?;
+        self.commit((new * PAGE_SIZE) as usize).ok()?;
+        Some(old)
+    }
+
+    /// Makes everything below `len` accessible; `len` is within the reservation and not below the present length.
+    fn commit(&mut self, len: usize) -> Result<(), Errno> {
+        if len > self.len {
+            // SAFETY: the range lies in the reservation, behind what is in use.
+            unsafe {
+                let start = self.base().add(self.len).cast();
+                rustix::mm::mprotect(start, len - self.len, MprotectFlags::READ | MprotectFlags::WRITE)?;
+            }
+            self.len = len;
+        }
+        Ok(())
+    }
+}
+
+/// Zeroed room for `T`s whose pages come when they are touched. It never moves; what it holds is never dropped.
+pub struct ReservedArray<T> {
+    mapping: Mapping,
+    capacity: usize,
+    marker: std::marker::PhantomData<*mut T>,
+}
+
+// SAFETY: the array owns its room and hands out raw pointers only; `T: Send` lets the contents change threads with it.
+unsafe impl<T: Send> Send for ReservedArray<T> {}
+
+impl<T: Copy> ReservedArray<T> {
+    /// Room for `capacity` elements; `purpose` is named in the error.
+    pub fn new(purpose: &'static str, capacity: usize) -> Result<ReservedArray<T>, MemoryError> {
+        const { assert!(align_of::<T>() <= 4096) };
+        let reserve = |bytes| MemoryError::Reserve { purpose, bytes, errno: Errno::NOMEM, limit: None };
+        let bytes = capacity.checked_mul(size_of::<T>()).ok_or_else(|| reserve(usize::MAX))?;
+        let mapping = Mapping::new(purpose, bytes.max(1), ProtFlags::READ | ProtFlags::WRITE)?;
+        Ok(ReservedArray { mapping, capacity, marker: std::marker::PhantomData })
+    }
+
+    /// The address of element 0, readable and writable for `capacity` elements as long as the array lives. Fresh elements are zero bytes.
+    pub fn base(&self) -> *mut T {
+        self.mapping.base.as_ptr().cast()
+    }
+
+    /// Elements.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_grows_in_place_up_to_its_maximum() {
+        let mut memory = LinearMemory::new(1).unwrap();
+        let base = memory.base();
+        assert_eq!(memory.grow(2, 3), Some(1));
+        assert_eq!(memory.grow(1, 3), None);
+        assert_eq!(memory.grow(u64::MAX, u64::MAX), None);
+        assert_eq!(memory.grow(0, 0), None);
+        assert_eq!(memory.grow(0, 3), Some(3));
+        assert_eq!((memory.base(), memory.byte_len()), (base, 3 * 65536));
+        // SAFETY: the last byte of the third page, and one inside of the first.
+        unsafe {
+            assert_eq!(*base.add(3 * 65536 - 1), 0);
+            *base.add(3 * 65536 - 1) = 7;
+            assert_eq!(*base.add(100), 0);
+        }
+        let end = base.addr() + (MEMORY_RESERVATION + MEMORY_GUARD) as usize;
+        assert!(is_reserved(base.addr()) && is_reserved(end - 1) && !is_reserved(end));
+    }
+
+    #[test]
+    fn the_largest_memory_is_possible_and_one_page_more_is_refused() {
+        assert_eq!(LinearMemory::new(0).unwrap().grow(65536, 65536), Some(0));
+        let error = LinearMemory::new(65537).err().unwrap();
+        assert_eq!(error.to_string(), "a linear memory of 65537 pages was asked for; 65536 pages are the most that a 32-bit index reaches");
+    }
+
+    #[test]
+    fn arrays_are_zero_and_large_ones_cost_nothing() {
+        let array = ReservedArray::<u64>::new("a test", 1 << 32).unwrap();
+        // SAFETY: both elements are inside.
+        unsafe {
+            *array.base().add((1 << 32) - 1) = 5;
+            assert_eq!(*array.base(), 0);
+        }
+        assert!(matches!(ReservedArray::<u64>::new("a test", usize::MAX), Err(MemoryError::Reserve { .. })));
+        assert_eq!(ReservedArray::<u64>::new("a test", 0).unwrap().capacity(), 0);
+    }
+}

@@ -1,0 +1,67 @@
+//! The part of the runtime that is near the machine: entering compiled code, leaving it by return or by trap, signals, reserved memory, stacks.
+//!
+//! ```text
+//! driver -> enter -> trampoline to_native -> compiled code --(builtin shim)--> Rust builtin -> (enter again ..)
+//!                                                 |  trap: signal -> handler -> trap landing -> trap hook -> unwind
+//!           enter returns UNWOUND <---------------+--- builtin trapped: shim -> unwind
+//! ```
+//! Before a thread enters compiled code: [`signals::install`] once a process, [`alt_stack::ensure`] once a thread, the code's range registered in
+//! [`registry`], the store made current by [`signals::set_current_store`], `VmStore::stack_limit` set from [`stack::native_stack_limit`].
+//! Invariant: a trap drops compiled frames only. A Rust frame never faults and is never skipped: each builtin returns to its shim, and `unwind` goes
+//! to the innermost `enter` of the store.
+
+pub mod alt_stack;
+pub mod interrupt;
+pub mod memory;
+pub mod registry;
+pub mod signals;
+pub mod stack;
+pub mod unwind;
+
+#[cfg_attr(all(target_arch = "x86_64", target_os = "linux"), path = "enter_x86_64.rs")]
+#[cfg_attr(not(all(target_arch = "x86_64", target_os = "linux")), path = "enter_unsupported.rs")]
+mod arch;
+
+pub use arch::{NATIVE_CODE_SUPPORTED, UNWOUND, dispatch_stub_address, enter, lazy_stub_address};
+pub use interrupt::{GuestScope, InterruptHandle, Interruptible};
+pub use memory::{LinearMemory, MemoryError, ReservedArray};
+pub use registry::{CodeTables, Registration, register};
+pub use unwind::{Activation, Frame, PcKind, walk};
+
+pub(crate) use arch::{builtin_shim, unwind as unwind_to_entry};
+
+/// Makes `pub fn builtins_table() -> &'static VmBuiltins`: one shim for each builtin, which calls the function of the same name in the module given:
+/// `unsafe extern "C" fn name(vmctx: *mut u8, params..) -> result`, `i32` parameters as `u32`, `i64` ones as `u64`.
+///
+/// To trap, an implementation sets `VmStore::unwind` to 1 and returns anything; its own frame is gone by the time that the guest unwinds. It must not
+/// panic (that aborts). While it runs, `VmStore::exit_fp` and `exit_pc` say where compiled code called it.
+macro_rules! builtin_shims {
+    ($module:path) => {
+        $crate::sys::builtin_shims! { @all $module;
+            enter_interpreter raise memory_grow memory_copy memory_fill memory_init data_drop table_get table_set table_grow table_fill table_copy
+            table_init elem_drop ref_func ceil_f32 floor_f32 trunc_f32 nearest_f32 ceil_f64 floor_f64 trunc_f64 nearest_f64
+        }
+    };
+    (@all $module:path; $($name:ident)*) => {
+        mod shims {
+            use $module as implementation;
+            $($crate::sys::builtin_shim!($name, implementation::$name);)*
+        }
+
+        /// Addresses of the shims, for `VmHeader::builtins`.
+        pub fn builtins_table() -> &'static trjit_module::vm::VmBuiltins {
+            static TABLE: std::sync::OnceLock<trjit_module::vm::VmBuiltins> = std::sync::OnceLock::new();
+            TABLE.get_or_init(|| trjit_module::vm::VmBuiltins { $($name: shims::$name as *const () as usize,)* })
+        }
+    };
+}
+pub(crate) use builtin_shims;
+
+/// The shims pass arguments in registers only: vmctx and five more.
+const _: () = {
+    let mut at = 0;
+    while at < trjit_module::vm::Builtin::ALL.len() {
+        assert!(trjit_module::vm::Builtin::ALL[at].signature().1.len() <= 5);
+        at += 1;
+    }
+};
