@@ -1,1 +1,49 @@
-//! The cache file: sections, writer, reader, compatibility, digests
+//! The cache file: one ELF64 file an architecture that holds machine code, the tables beside it, and all that a start needs of the wasm module.
+//!
+//! ```text
+//! CacheBuilder { module, LinkedText, .. } -> write -> bytes -> write_file
+//! bytes -> Preamble (magic, version, architecture) -> sections -> manifest -> digests -> compatibility -> CacheFile | Refusal
+//! ```
+//! Each section of the file is a module of this crate, with its layout at the top and writer and reader beside each other; `docs/format.md` tells the
+//! same for readers of other languages.
+//!
+//! Invariant: the reader allocates little and trusts nothing: no input makes it panic, and what it hands out was checked against the digests of
+//! the manifest. Invariant: same inputs, same bytes: no time, no map order, no path enters the file.
+#![forbid(unsafe_code)]
+
+pub mod builder;
+pub mod calls;
+pub mod compat;
+pub mod edges;
+mod elf;
+pub mod functions;
+pub mod header;
+pub mod jump_table;
+pub mod manifest;
+pub mod output;
+pub mod reader;
+pub mod refusal;
+pub mod section;
+mod symbols;
+mod table;
+pub mod text;
+pub mod trampolines;
+pub mod traps;
+pub mod version;
+
+// The tests' common module names this crate as the tests outside of it do.
+#[cfg(test)]
+extern crate self as trjit_cache_format;
+#[cfg(test)]
+mod forged_tests;
+
+pub use builder::{CacheBuilder, WriteError, write};
+pub use compat::Expectations;
+pub use header::{Architecture, FORMAT_VERSION, Preamble};
+pub use manifest::{Builder, HexDigest, Manifest, ModuleId, ProfileSource};
+pub use output::{OutputError, write_file};
+pub use reader::CacheFile;
+pub use refusal::Refusal;
+pub use section::SectionId;
+pub use text::{CodeItem, Edge, LinkedText, PlacedFunction, TextError};
+pub use version::Version;

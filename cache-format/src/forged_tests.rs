@@ -1,0 +1,148 @@
+//! Files whose digests are right and whose contents are not: what the reader's second line must hold against.
+
+use crate::elf;
+use crate::header::{Architecture, HeaderRecord};
+use crate::manifest::{HexDigest, Manifest, SectionDigest};
+use crate::section::{SECTIONS, SectionId};
+use crate::{CacheFile, Expectations, Refusal};
+use bytes::Bytes;
+use trjit_module::Digest;
+use zerocopy::IntoBytes;
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+use common::{Random, cache, expectations};
+
+/// A file with other sections and another manifest, signed anew as a writer would.
+fn forge(change: impl FnOnce(&mut [Vec<u8>; SECTIONS]), edit: impl FnOnce(&mut Manifest)) -> Bytes {
+    let file = CacheFile::parse(cache()).unwrap();
+    let mut sections: [Vec<u8>; SECTIONS] = std::array::from_fn(|index| file.section(SectionId::ALL[index]).to_vec());
+    change(&mut sections);
+    let mut manifest = file.manifest().clone();
+    for id in SectionId::digested() {
+        let bytes = &sections[id as usize];
+        let digest = SectionDigest { size: bytes.len() as u64, digest: HexDigest(Digest::of(bytes)) };
+        manifest.sections.insert(id.name().into(), digest);
+    }
+    edit(&mut manifest);
+    let manifest = manifest.encode().unwrap();
+    let start = elf::layout(&std::array::from_fn(|index| sections[index].len()))[SectionId::Manifest as usize].start;
+    sections[SectionId::Header as usize] = HeaderRecord::new(start, &manifest).as_bytes().to_vec();
+    sections[SectionId::Manifest as usize] = manifest;
+    elf::emit(Architecture::X86_64, &std::array::from_fn(|index| sections[index].as_slice()), 1).into()
+}
+
+fn open(bytes: Bytes) -> Result<CacheFile, Refusal> {
+    CacheFile::open(bytes, &Expectations { module: None, ..expectations() })
+}
+
+fn corrupt_section(bytes: Bytes) -> String {
+    match open(bytes) {
+        Err(Refusal::Corrupt { section, .. }) => section,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Uses all that a loader and a signal handler would.
+fn use_all(file: &CacheFile) {
+    for offset in (0..file.text().len() as u32 + 8).chain([u32::MAX]) {
+        let _ = (file.lookup_trap(offset), file.lookup_call(offset), file.function_at(offset));
+    }
+    let _ = (file.jump_table().len(), file.trampolines().len(), file.edges().iter().count(), file.module().is_ok());
+}
+
+#[test]
+fn forging_nothing_gives_a_file_that_opens() {
+    use_all(&open(forge(|_| {}, |_| {})).unwrap());
+}
+
+#[test]
+fn signed_nonsense_in_any_section_never_panics() {
+    let mut random = Random(2);
+    let mut refused = 0;
+    for &id in SectionId::ALL {
+        for round in 0..150 {
+            let mut target = Vec::new();
+            let bytes = forge(
+                |sections| {
+                    let section = &mut sections[id as usize];
+                    if round % 5 == 0 {
+                        section.truncate(random.below(section.len() + 1));
+                    } else if round % 5 == 1 {
+                        section.extend((0..random.below(64)).map(|_| random.next() as u8));
+                    } else if !section.is_empty() {
+                        let at = random.below(section.len().min(512));
+                        section[at] ^= random.flip();
+                    }
+                    target = section.clone();
+                },
+                |_| {},
+            );
+            match open(bytes.clone()) {
+                Ok(file) => use_all(&file),
+                Err(refusal) => {
+                    assert!(!refusal.to_string().is_empty());
+                    refused += 1;
+                }
+            }
+            // Nor does looking at it without the checks.
+            if let Ok(file) = CacheFile::parse(bytes) {
+                use_all(&file);
+                SectionId::ALL.iter().for_each(|&id| drop(file.verify(id)));
+            }
+        }
+    }
+    assert!(refused > 500, "{refused}");
+}
+
+#[test]
+fn tables_that_contradict_each_other_are_named() {
+    let change = |id: SectionId, at: usize, byte: u8| forge(|sections| sections[id as usize][at] = byte, |_| {});
+    assert_eq!(corrupt_section(change(SectionId::JumpTable, 4, 32)), ".trjit.jumptable");
+    assert_eq!(corrupt_section(change(SectionId::JumpTable, 8, 16)), ".trjit.jumptable");
+    assert_eq!(corrupt_section(change(SectionId::Trampolines, 0, 16)), ".trjit.trampolines");
+    assert_eq!(corrupt_section(change(SectionId::Functions, 0, 33)), ".trjit.functions");
+    assert_eq!(corrupt_section(change(SectionId::Functions, 16, 3)), ".trjit.functions");
+    assert_eq!(corrupt_section(change(SectionId::Functions, 12, 1)), ".trjit.functions");
+    assert_eq!(corrupt_section(change(SectionId::Traps, 0, 200)), ".trjit.traps");
+    assert_eq!(corrupt_section(change(SectionId::Text, 0, 0x90)), ".text");
+    assert_eq!(corrupt_section(change(SectionId::Edges, 0, 4)), ".trjit.edges");
+    let longer = |id: SectionId| forge(|sections| sections[id as usize].push(0), |_| {});
+    for id in [SectionId::Module, SectionId::Functions, SectionId::Traps, SectionId::Calls, SectionId::Edges, SectionId::Text] {
+        assert_eq!(corrupt_section(longer(id)), id.name());
+    }
+    // The interpreter would read beyond the code section.
+    assert_eq!(corrupt_section(forge(|sections| sections[SectionId::Code as usize].clear(), |_| {})), ".trjit.module");
+}
+
+#[test]
+fn manifests_that_do_not_fit_the_file_are_corrupt() {
+    let edited = |edit: fn(&mut Manifest)| corrupt_section(forge(|_| {}, edit));
+    assert_eq!(edited(|manifest| manifest.format += 1), ".trjit.manifest");
+    assert_eq!(edited(|manifest| manifest.architecture = "aarch64".into()), ".trjit.manifest");
+    assert_eq!(edited(|manifest| manifest.builder.version = "new".into()), ".trjit.manifest");
+    assert_eq!(edited(|manifest| manifest.sections.retain(|name, _| name != ".text")), ".trjit.manifest");
+    assert_eq!(edited(|manifest| manifest.module.wasm_len += 1), ".trjit.module");
+    assert_eq!(edited(|manifest| manifest.sections.get_mut(".trjit.calls").unwrap().size += 1), ".trjit.calls");
+}
+
+#[test]
+fn unknown_repeated_and_missing_sections_are_refused() {
+    // Renaming within the section names, which no digest covers.
+    let rename = |from: &str, to: &str| {
+        let mut bytes = cache().to_vec();
+        let names = bytes.len() - (SECTIONS + 2) * 64 - 400;
+        let at = names + bytes[names..].windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
+        bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+        open(bytes.into()).unwrap_err().to_string()
+    };
+    assert!(rename(".trjit.edges\0", ".trjit.extra\0").contains("unknown section .trjit.extra"));
+    assert!(rename(".trjit.edges\0", ".trjit.traps\0").contains("twice"));
+    assert!(rename(".trjit.edges\0", ".shstrtab\0").contains("missing"));
+}
+
+#[test]
+fn a_newer_feature_name_is_a_lacking_cpu_feature() {
+    let bytes = forge(|_| {}, |manifest| manifest.settings.features.push("apx".into()));
+    assert_eq!(open(bytes).unwrap_err().code(), "cpu-features");
+}

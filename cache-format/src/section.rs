@@ -1,0 +1,83 @@
+//! The sections of a cache file: names, order in the file, alignment. What is inside of each is told by the module that writes and reads it.
+
+/// Alignment of `.text` in the file and in memory. 64 KiB: the kernel maps that much around a fault, so that windows in memory and folios in
+/// the page cache coincide, and it is the largest page of the architectures to come, so that the file needs no change for them.
+pub const TEXT_ALIGN: usize = 64 << 10;
+/// `.text` is padded with breakpoints to a multiple of this, so that no byte behind it becomes executable with its last page.
+pub const PAGE: usize = 4096;
+
+macro_rules! sections {
+    ($($(#[$doc:meta])* $id:ident = $name:literal, $align:expr;)*) => {
+        /// A section of the file; the order is the order in the file.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        #[repr(usize)]
+        pub enum SectionId { $($(#[$doc])* $id,)* }
+
+        impl SectionId {
+            /// Every section, in file order.
+            pub const ALL: &'static [SectionId] = &[$(SectionId::$id,)*];
+
+            /// The name in the ELF section table.
+            pub const fn name(self) -> &'static str {
+                match self { $(SectionId::$id => $name,)* }
+            }
+
+            /// Alignment of its first byte in the file.
+            pub const fn align(self) -> usize {
+                match self { $(SectionId::$id => $align,)* }
+            }
+        }
+    };
+}
+
+sections! {
+    /// Magic, format version and the manifest's place and digest, at a fixed offset: [`header`](crate::header).
+    Header = ".trjit.header", 64;
+    /// The flat module, used in place: [`trjit_module::flat`].
+    Module = ".trjit.module", 64;
+    /// Which code lies where: [`functions`](crate::functions).
+    Functions = ".trjit.functions", 8;
+    /// Crossings of each type: [`trampolines`](crate::trampolines).
+    Trampolines = ".trjit.trampolines", 8;
+    /// Direct calls: [`edges`](crate::edges).
+    Edges = ".trjit.edges", 8;
+    /// Instructions that may trap: [`traps`](crate::traps).
+    Traps = ".trjit.traps", 8;
+    /// Return addresses: [`calls`](crate::calls).
+    Calls = ".trjit.calls", 8;
+    /// Contents of the wasm code section, for the interpreter.
+    Code = ".trjit.code", 64;
+    /// Contents of the wasm data section.
+    Data = ".trjit.data", 64;
+    /// The jump table of a fresh instance: [`jump_table`](crate::jump_table).
+    JumpTable = ".trjit.jumptable", PAGE;
+    /// Machine code: [`text`](crate::text).
+    Text = ".text", TEXT_ALIGN;
+    /// A symbol for each function, for tools.
+    Symtab = ".symtab", 8;
+    /// Names of the symbols.
+    Strtab = ".strtab", 1;
+    /// The [`manifest`](crate::manifest).
+    Manifest = ".trjit.manifest", 8;
+}
+
+/// Number of sections.
+pub const SECTIONS: usize = SectionId::ALL.len();
+
+impl SectionId {
+    /// The section of that name.
+    pub fn from_name(name: &[u8]) -> Option<SectionId> {
+        SectionId::ALL.iter().copied().find(|id| id.name().as_bytes() == name)
+    }
+
+    /// Sections whose digest stands in the manifest: all but the header, which holds the manifest's, and the manifest itself.
+    pub fn digested() -> impl Iterator<Item = SectionId> {
+        SectionId::ALL.iter().copied().filter(|id| !matches!(id, SectionId::Header | SectionId::Manifest))
+    }
+}
+
+impl std::fmt::Display for SectionId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
