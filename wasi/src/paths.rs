@@ -1,0 +1,164 @@
+//! Calls that name files by path, except opening.
+//!
+//! Each resolves its path beneath a directory handle by cap-std. What changes the tree asks the handle for
+//! permission first ([`crate::table::OpenDir::mutable`]). Symbolic links with absolute targets can neither be made
+//! nor read: they would name host paths.
+
+use std::os::unix::ffi::OsStrExt;
+use std::time::{Duration, UNIX_EPOCH};
+
+use cap_fs_ext::{DirExt, SystemTimeSpec};
+use cap_std::time::SystemTime;
+
+use crate::ctx::WasiCtx;
+use crate::errno::Errno;
+use crate::error::{Fail, Outcome};
+use crate::memory::Memory;
+use crate::metadata::{NewTime, new_times};
+use crate::types::{Filestat, lookup_follows};
+
+/// `path_create_directory`
+pub(crate) fn path_create_directory(ctx: &mut WasiCtx, memory: &mut Memory<'_>, dirfd: u32, path: u32, len: u32) -> Outcome {
+    let open = ctx.table.dir(dirfd)?;
+    let path = memory.string(path, len)?;
+    Ok(open.mutable()?.create_dir(path)?)
+}
+
+/// The core of `path_filestat_get`.
+pub(crate) fn filestat(ctx: &WasiCtx, memory: &Memory<'_>, dirfd: u32, flags: u32, path: u32, len: u32) -> Result<Filestat, Fail> {
+    let follow = lookup_follows(flags)?;
+    let open = ctx.table.dir(dirfd)?;
+    let path = memory.string(path, len)?;
+    let meta = if follow { open.dir.metadata(path)? } else { open.dir.symlink_metadata(path)? };
+    Ok(meta.into())
+}
+
+fn time_spec(time: NewTime) -> Option<SystemTimeSpec> {
+    match time {
+        NewTime::Keep => None,
+        NewTime::Now => Some(SystemTimeSpec::SymbolicNow),
+        NewTime::At(nanos) => {
+            let time = UNIX_EPOCH + Duration::from_nanos(nanos);
+            Some(SystemTimeSpec::Absolute(SystemTime::from_std(time)))
+        }
+    }
+}
+
+/// `path_filestat_set_times`
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn path_filestat_set_times(
+    ctx: &mut WasiCtx,
+    memory: &mut Memory<'_>,
+    dirfd: u32,
+    flags: u32,
+    path: u32,
+    len: u32,
+    atim: u64,
+    mtim: u64,
+    fst_flags: u32,
+) -> Outcome {
+    let follow = lookup_follows(flags)?;
+    let (atim, mtim) = new_times(atim, mtim, fst_flags)?;
+    let open = ctx.table.dir(dirfd)?;
+    let path = memory.string(path, len)?;
+    let dir = open.mutable()?;
+    let (atim, mtim) = (time_spec(atim), time_spec(mtim));
+    if follow {
+        dir.set_times(path, atim, mtim)?
+    } else {
+        dir.set_symlink_times(path, atim, mtim)?
+    }
+    Ok(())
+}
+
+/// `path_link`: the source itself is linked; asking to follow it is `Inval`.
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn path_link(
+    ctx: &mut WasiCtx,
+    memory: &mut Memory<'_>,
+    old_fd: u32,
+    old_flags: u32,
+    old_path: u32,
+    old_len: u32,
+    new_fd: u32,
+    new_path: u32,
+    new_len: u32,
+) -> Outcome {
+    let follow = lookup_follows(old_flags)?;
+    let (old, new) = (ctx.table.dir(old_fd)?, ctx.table.dir(new_fd)?);
+    let (old_path, new_path) = (memory.string(old_path, old_len)?, memory.string(new_path, new_len)?);
+    let (old, new) = (old.mutable()?, new.mutable()?);
+    if follow {
+        return Err(Errno::Inval.into());
+    }
+    Ok(old.hard_link(old_path, new, new_path)?)
+}
+
+/// `path_readlink`: a target longer than the buffer is cut.
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn path_readlink(
+    ctx: &mut WasiCtx,
+    memory: &mut Memory<'_>,
+    dirfd: u32,
+    path: u32,
+    len: u32,
+    buf: u32,
+    buf_len: u32,
+    result: u32,
+) -> Outcome {
+    let open = ctx.table.dir(dirfd)?;
+    let target = open.dir.read_link(memory.string(path, len)?)?;
+    let target = target.as_os_str().as_bytes();
+    if std::str::from_utf8(target).is_err() {
+        return Err(Errno::Ilseq.into());
+    }
+    let target = &target[..target.len().min(buf_len as usize)];
+    memory.write_bytes(buf, target)?;
+    memory.write_u32(result, target.len() as u32)
+}
+
+/// `path_remove_directory`
+pub(crate) fn path_remove_directory(ctx: &mut WasiCtx, memory: &mut Memory<'_>, dirfd: u32, path: u32, len: u32) -> Outcome {
+    let open = ctx.table.dir(dirfd)?;
+    let path = memory.string(path, len)?;
+    Ok(open.mutable()?.remove_dir(path)?)
+}
+
+/// `path_rename`
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn path_rename(
+    ctx: &mut WasiCtx,
+    memory: &mut Memory<'_>,
+    old_fd: u32,
+    old_path: u32,
+    old_len: u32,
+    new_fd: u32,
+    new_path: u32,
+    new_len: u32,
+) -> Outcome {
+    let (old, new) = (ctx.table.dir(old_fd)?, ctx.table.dir(new_fd)?);
+    let (old_path, new_path) = (memory.string(old_path, old_len)?, memory.string(new_path, new_len)?);
+    Ok(old.mutable()?.rename(old_path, new.mutable()?, new_path)?)
+}
+
+/// `path_symlink`
+pub(crate) fn path_symlink(
+    ctx: &mut WasiCtx,
+    memory: &mut Memory<'_>,
+    target: u32,
+    target_len: u32,
+    dirfd: u32,
+    path: u32,
+    len: u32,
+) -> Outcome {
+    let open = ctx.table.dir(dirfd)?;
+    let (target, path) = (memory.string(target, target_len)?, memory.string(path, len)?);
+    Ok(cap_std::fs::Dir::symlink(open.mutable()?, target, path)?)
+}
+
+/// `path_unlink_file`
+pub(crate) fn path_unlink_file(ctx: &mut WasiCtx, memory: &mut Memory<'_>, dirfd: u32, path: u32, len: u32) -> Outcome {
+    let open = ctx.table.dir(dirfd)?;
+    let path = memory.string(path, len)?;
+    Ok(open.mutable()?.remove_file_or_symlink(path)?)
+}
