@@ -1,0 +1,67 @@
+//! What the user chooses: target, threads, tiers.
+
+use crate::tunables;
+use trjit_code::{CpuFeatures, CpuLevel, MemoryStyle, Settings};
+
+/// Options of an assembly. [`Options::default`] is what the command line uses without flags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The CPU level that the code needs.
+    pub level: CpuLevel,
+    pub memory: MemoryStyle,
+    /// Compiling threads; `None`: one for each CPU.
+    pub threads: Option<usize>,
+    /// Compile every function, not only those that a profile holds.
+    pub all: bool,
+    pub tiers: TierRule,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { level: host_level(), memory: MemoryStyle::Reserved, threads: None, all: false, tiers: TierRule::default() }
+    }
+}
+
+impl Options {
+    /// What changes the code.
+    pub fn settings(&self) -> Settings {
+        Settings { features: self.level.features(), memory: self.memory }
+    }
+}
+
+/// Which functions get the cheap tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TierRule {
+    /// See [`tunables::A1_ENTRIES_PER_RUN`]; 0: everything is AP4.
+    pub a1_entries_per_run: u64,
+}
+
+impl Default for TierRule {
+    fn default() -> TierRule {
+        TierRule { a1_entries_per_run: tunables::A1_ENTRIES_PER_RUN }
+    }
+}
+
+/// The best level that this machine can run.
+pub fn host_level() -> CpuLevel {
+    #[cfg(target_arch = "x86_64")]
+    let features = CpuFeatures::host();
+    #[cfg(not(target_arch = "x86_64"))]
+    let features = CpuFeatures::NONE;
+    CpuLevel::best_for(features)
+}
+
+/// Parses `x86-64`, `x86-64-v2`, `x86-64-v3` or `native`, which is the best level of this machine.
+pub fn parse_level(text: &str) -> Result<CpuLevel, UnknownLevel> {
+    if text == "native" {
+        return Ok(host_level());
+    }
+    CpuLevel::parse(text).ok_or_else(|| UnknownLevel { found: text.to_string() })
+}
+
+/// A CPU level that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown CPU level '{found}', expected x86-64, x86-64-v2, x86-64-v3 or native")]
+pub struct UnknownLevel {
+    pub found: String,
+}

@@ -1,0 +1,19 @@
+//! Every number of this crate that is a choice, with its reason.
+
+/// A profiled function whose body has no loop and that was entered at most this often in a run gets A1 instead of AP4. Compiling for AP4 takes twice the
+/// time of A1; but code of A1 is 1.5x larger and 1.5-1.8x slower, and the machine that assembles is not the one that waits. So A1 is
+/// only for what runs once: initialization, where even reading the code from disk costs more than running it.
+pub const A1_ENTRIES_PER_RUN: u64 = 1;
+
+/// Functions begin at multiples of this many bytes at least: what the fetch unit of current CPUs reads at once.
+pub const FUNCTION_ALIGN: u32 = 16;
+
+/// Units (functions and trampolines) in one relocatable object. An object costs about 1 KB of headers and symbols, and
+/// a section number must stay below 65280 (with relocations each function has two sections).
+pub const UNITS_PER_OBJECT: usize = 1024;
+
+/// Stack of a compiling thread. The code generator recurses over expression trees, so deep ones need more than the usual 2 MiB.
+pub const THREAD_STACK: usize = 16 << 20;
+
+/// A profile that covers less than this share of its own recorded calls in the module is reported as stale.
+pub const STALE_BELOW: f64 = 0.95;
