@@ -14,6 +14,11 @@ mod table {
     crate::sys::builtin_shims!(crate::world::implementations);
 }
 
+/// What `sys` expects of the crate's builtins beside the shims' implementations.
+mod builtins {
+    pub use crate::world::find_to_interpreter;
+}
+
 use blob::at;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output};
@@ -130,6 +135,16 @@ fn the_lazy_stub_keeps_all_arguments() {
     assert_eq!(world.call(at::blob_call(), 9), Some(511));
     world.jump_table[9].set(0);
     assert_eq!(world.call(at::blob_call(), 9), Some(1511));
+}
+
+#[test]
+fn a_trampoline_that_is_made_late_gets_all_arguments() {
+    let world = World::new();
+    world.jump_table[8].set(0);
+    // Function 8 has type 0, which has no trampoline: the one found takes the arguments of function 9's type.
+    world.late_trampoline.set(world.image.code(at::blob_to_interpreter()));
+    assert_eq!(world.call(at::blob_call(), 8), Some(1511));
+    assert_eq!(world.asked_for.get(), 8);
 }
 
 #[test]

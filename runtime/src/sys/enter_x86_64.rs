@@ -138,9 +138,61 @@ unsafe extern "C" fn lazy_stub() {
 }
 const _: () = assert!(size_of::<VmTrampolines>() == 8);
 
-/// Faults: whoever makes compiled code reachable makes the trampolines of its types first.
+/// The type has no trampoline yet: has it made, with all registers that may hold arguments saved, and goes there.
 #[unsafe(naked)]
 unsafe extern "C" fn missing_trampoline() {
+    naked_asm!(
+        ".cfi_startproc",
+        "push rbp",
+        ".cfi_def_cfa_offset 16",
+        ".cfi_offset rbp, -16",
+        "mov rbp, rsp",
+        ".cfi_def_cfa_register rbp",
+        "sub rsp, 176",
+        "mov [rsp], rdi",
+        "mov [rsp + 8], rsi",
+        "mov [rsp + 16], rdx",
+        "mov [rsp + 24], rcx",
+        "mov [rsp + 32], r8",
+        "mov [rsp + 40], r9",
+        "movups [rsp + 48], xmm0",
+        "movups [rsp + 64], xmm1",
+        "movups [rsp + 80], xmm2",
+        "movups [rsp + 96], xmm3",
+        "movups [rsp + 112], xmm4",
+        "movups [rsp + 128], xmm5",
+        "movups [rsp + 144], xmm6",
+        "movups [rsp + 160], xmm7",
+        "mov esi, [rdi + {callee}]",
+        "call {find}",
+        "mov rdi, [rsp]",
+        "mov rsi, [rsp + 8]",
+        "mov rdx, [rsp + 16]",
+        "mov rcx, [rsp + 24]",
+        "mov r8, [rsp + 32]",
+        "mov r9, [rsp + 40]",
+        "movups xmm0, [rsp + 48]",
+        "movups xmm1, [rsp + 64]",
+        "movups xmm2, [rsp + 80]",
+        "movups xmm3, [rsp + 96]",
+        "movups xmm4, [rsp + 112]",
+        "movups xmm5, [rsp + 128]",
+        "movups xmm6, [rsp + 144]",
+        "movups xmm7, [rsp + 160]",
+        "leave",
+        "test rax, rax",
+        "jz {none}",
+        "jmp rax",
+        ".cfi_endproc",
+        callee = const header::CALLEE,
+        find = sym crate::builtins::find_to_interpreter,
+        none = sym no_trampoline,
+    )
+}
+
+/// Faults: without a compiler, whoever makes compiled code reachable makes the trampolines of all its types first.
+#[unsafe(naked)]
+unsafe extern "C" fn no_trampoline() {
     naked_asm!("ud2")
 }
 
@@ -245,6 +297,6 @@ impl Context {
 
     /// Whether the thread stopped since a type has no trampoline to the interpreter.
     pub(super) fn misses_trampoline(&self) -> bool {
-        self.pc() == missing_trampoline as *const () as usize
+        self.pc() == no_trampoline as *const () as usize
     }
 }

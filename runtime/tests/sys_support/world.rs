@@ -25,6 +25,9 @@ pub struct World {
     func_types: Vec<u32>,
     trampolines: Vec<VmTrampolines>,
     pub grow: RefCell<Option<Grow>>,
+    /// What [`find_to_interpreter`] answers, and for which function it was asked.
+    pub late_trampoline: Cell<*const u8>,
+    pub asked_for: Cell<u32>,
 }
 
 impl World {
@@ -54,6 +57,8 @@ impl World {
             func_types: (0..11).map(|function| u32::from(function == 9)).collect(),
             trampolines: vec![trampolines(0), trampolines(at::blob_to_interpreter() as i32)],
             grow: RefCell::new(None),
+            late_trampoline: Cell::new(ptr::null()),
+            asked_for: Cell::new(u32::MAX),
             image,
         }));
         world.vmctx = Box::leak(Box::new(world.header()));
@@ -118,6 +123,21 @@ impl World {
 unsafe extern "C" fn trap_hook(store: *mut VmStore) {
     // SAFETY: the store of this thread's world.
     TRAPPED.set(World::frames(unsafe { sys::Activation::trapped(store) }));
+}
+
+/// The trampoline to the interpreter for a function whose type has none; spoils every register that a callee need not keep.
+pub unsafe extern "C" fn find_to_interpreter(_: *mut u8, function: u32) -> *const u8 {
+    // SAFETY: the world of this thread is leaked.
+    let world = unsafe { &*WORLD.get() };
+    world.asked_for.set(function);
+    // SAFETY: changes registers only, all of them declared.
+    unsafe {
+        std::arch::asm!(
+            "mov rsi, -1", "mov rdi, -1", "mov rdx, -1", "mov rcx, -1", "mov r8, -1", "mov r9, -1", "pcmpeqd xmm0, xmm0", "pcmpeqd xmm7, xmm7",
+            out("rsi") _, out("rdi") _, out("rdx") _, out("rcx") _, out("r8") _, out("r9") _, out("xmm0") _, out("xmm7") _,
+        );
+    }
+    world.late_trampoline.get()
 }
 
 /// Implementations; the blob calls `memory_grow` only, the others end the process.
