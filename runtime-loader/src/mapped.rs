@@ -1,0 +1,77 @@
+//! Opening a cache: map it read-only, run every check in order, hand out what is inside without copying.
+
+use crate::jump_table::{JumpTable, JumpTableError};
+use crate::mmap::FileMapping;
+use bytes::Bytes;
+use rustix::fd::{AsFd, BorrowedFd};
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use trjit_cache_format::{CacheFile, Expectations, Manifest, Refusal};
+use trjit_module::Module;
+use trjit_module::vm::VmTrampolines;
+
+/// A cache file that passed all checks. Clones share the mapping, which lives as long as anything that came from it (the module, an image).
+#[derive(Clone, Debug)]
+pub struct MappedCache {
+    file: CacheFile,
+    /// Kept open: each image maps the text, each instance the jump table.
+    fd: Arc<File>,
+}
+
+impl MappedCache {
+    /// Opens, maps and checks. The first check that fails is the refusal.
+    pub fn open(path: &Path, expected: &Expectations) -> Result<MappedCache, Refusal> {
+        let (fd, bytes) = map(path)?;
+        Ok(MappedCache { file: CacheFile::open(bytes, expected)?, fd: Arc::new(fd) })
+    }
+
+    /// Opens and maps a file only to look at it: nothing but the manifest is verified, and no image can be made of it.
+    pub fn inspect(path: &Path) -> Result<CacheFile, Refusal> {
+        CacheFile::parse(map(path)?.1)
+    }
+
+    /// The module, in place: slices of the mapping.
+    pub fn module(&self) -> Result<Module, Refusal> {
+        self.file.module()
+    }
+
+    /// Sections and tables.
+    pub fn file(&self) -> &CacheFile {
+        &self.file
+    }
+
+    pub fn manifest(&self) -> &Manifest {
+        self.file.manifest()
+    }
+
+    /// Crossings by type of the module.
+    pub fn trampolines(&self) -> &[VmTrampolines] {
+        self.file.trampolines()
+    }
+
+    /// A jump table for a fresh instance.
+    pub fn jump_table(&self) -> Result<JumpTable, JumpTableError> {
+        JumpTable::from_cache(self)
+    }
+
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+fn map(path: &Path) -> Result<(File, Bytes), Refusal> {
+    let unreadable = |error: std::io::Error| Refusal::Unreadable { reason: format!("{}: {error}", path.display()) };
+    let file = File::open(path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(Refusal::Unreadable { reason: format!("{} is no regular file", path.display()) });
+    }
+    let len = usize::try_from(metadata.len()).map_err(|_| Refusal::Unreadable { reason: "it is larger than the address space".into() })?;
+    // Nothing can be mapped of an empty file; the check of the magic refuses it.
+    if len == 0 {
+        return Ok((file, Bytes::new()));
+    }
+    let mapping = FileMapping::new(&file, len).map_err(|errno| unreadable(errno.into()))?;
+    Ok((file, Bytes::from_owner(mapping)))
+}
