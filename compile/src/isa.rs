@@ -1,0 +1,69 @@
+//! Settings and tier to a Cranelift target. The only place that names an architecture.
+//!
+//! Features are added to the architecture's base one by one, never taken from the running CPU: code for a cache must not depend on where it is made.
+
+use crate::fault::{Fault, Res};
+use cranelift_codegen::isa::{self, OwnedTargetIsa};
+use cranelift_codegen::settings::{self, Configurable, SetError};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use trjit_code::{CpuFeatures, Tier};
+
+/// What code is generated for. Cranelift's relocations and trap instructions are the ELF target's on every host.
+const TRIPLE: &str = "x86_64-unknown-linux";
+
+/// Targets that were asked for already: making one costs more than compiling a small function.
+#[derive(Default)]
+pub struct Targets {
+    known: Mutex<HashMap<(CpuFeatures, Tier), OwnedTargetIsa>>,
+}
+
+impl Targets {
+    pub fn get(&self, features: CpuFeatures, tier: Tier) -> Res<OwnedTargetIsa> {
+        // A thread that panicked while it held the lock can not have left a half-made entry.
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(target) = known.get(&(features, tier)) {
+            return Ok(target.clone());
+        }
+        let target = build(features, tier)?;
+        known.insert((features, tier), target.clone());
+        Ok(target)
+    }
+}
+
+/// Settings by name and value. Spectre mitigations are off: guests of one process trust each other no more than threads do, and the README says so;
+/// probes are off because the stack limit check of the prologue counts the whole frame.
+fn flags(tier: Tier) -> [(&'static str, &'static str); 13] {
+    let (opt_level, regalloc) = match tier {
+        Tier::A1 => ("none", "single_pass"),
+        Tier::Ap4 => ("speed", "backtracking"),
+    };
+    [
+        ("opt_level", opt_level),
+        ("regalloc_algorithm", regalloc),
+        ("is_pic", "false"),
+        ("use_colocated_libcalls", "false"),
+        ("enable_probestack", "false"),
+        ("unwind_info", "false"),
+        ("preserve_frame_pointers", "true"),
+        ("machine_code_cfg_info", "false"),
+        ("enable_heap_access_spectre_mitigation", "false"),
+        ("enable_table_access_spectre_mitigation", "false"),
+        ("enable_nan_canonicalization", "false"),
+        ("tls_model", "none"),
+        ("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" }),
+    ]
+}
+
+fn build(features: CpuFeatures, tier: Tier) -> Res<OwnedTargetIsa> {
+    let refused = |error: SetError| Fault::internal(format!("the code generator refuses a setting: {error}"));
+    let mut shared = settings::builder();
+    for (name, value) in flags(tier) {
+        shared.set(name, value).map_err(refused)?;
+    }
+    let mut target = isa::lookup_by_name(TRIPLE).map_err(|error| Fault::internal(format!("no code generator for {TRIPLE}: {error}")))?;
+    for feature in features.iter() {
+        target.enable(feature.codegen_flag()).map_err(refused)?;
+    }
+    Ok(target.finish(settings::Flags::new(shared))?)
+}

@@ -1,0 +1,70 @@
+//! From Cranelift's buffer to a [`CompiledFunction`]: bytes, and the tables beside them. What breaks position independence is refused here.
+
+use crate::env::FUNCTIONS;
+use crate::fault::{Fault, Res};
+use cranelift_codegen::binemit::Reloc;
+use cranelift_codegen::ir::{ExternalName, Function, SourceLoc, TrapCode as ClifTrap};
+use cranelift_codegen::{CompiledCode, Final, FinalizedMachReloc, FinalizedRelocTarget, MachSrcLoc};
+use trjit_code::{CallSite, CompiledFunction, CpuFeatures, Relocation, RelocationKind, TrapSite};
+use trjit_module::{FuncIndex, TrapCode};
+
+/// Alignment of functions. Cranelift does not align loop headers: with functions at a multiple of a fetch line at least, a function
+/// runs equally fast wherever it is put.
+pub const ALIGN: u32 = 32;
+
+pub fn collect(code: &CompiledCode, func: &Function, features: CpuFeatures) -> Res<CompiledFunction> {
+    let buffer = &code.buffer;
+    let positions = buffer.get_srclocs_sorted();
+    let mut relocations = buffer.relocs().iter().map(|reloc| relocation(reloc, func)).collect::<Res<Vec<_>>>()?;
+    let mut traps = Vec::with_capacity(buffer.traps().len());
+    for trap in buffer.traps() {
+        traps.push(TrapSite { offset: trap.offset, code: trap_code(trap.code)?, wasm: position(positions, trap.offset) });
+    }
+    // The return address lies behind the call instruction, which is the one that has the position.
+    let mut call_sites: Vec<CallSite> =
+        buffer.call_sites().map(|site| CallSite { offset: site.ret_addr, wasm: position(positions, site.ret_addr - 1) }).collect();
+    relocations.sort_unstable_by_key(|relocation| relocation.offset);
+    traps.sort_by_key(|trap| trap.offset);
+    traps.dedup_by_key(|trap| trap.offset);
+    call_sites.sort_unstable_by_key(|site| site.offset);
+    call_sites.dedup_by_key(|site| site.offset);
+    Ok(CompiledFunction { bytes: buffer.data().to_vec(), align: buffer.alignment.max(ALIGN), relocations, traps, call_sites, features })
+}
+
+/// The wasm position of the instruction at `offset`, `u32::MAX` where it has none.
+fn position(positions: &[MachSrcLoc<Final>], offset: u32) -> u32 {
+    let next = positions.partition_point(|range| range.start <= offset);
+    positions[..next].last().filter(|range| offset < range.end).map_or(SourceLoc::default().bits(), |range| range.loc.bits())
+}
+
+fn relocation(reloc: &FinalizedMachReloc, func: &Function) -> Res<Relocation> {
+    let refused = || {
+        Fault::internal(format!(
+            "relocation {:?} of {} is no call of a function in the same text",
+            reloc.kind,
+            reloc.target.display(Some(&func.params))
+        ))
+    };
+    let kind = match reloc.kind {
+        Reloc::X86CallPCRel4 => RelocationKind::X86PcRel4,
+        Reloc::Arm64Call => RelocationKind::Arm64Call,
+        _ => return Err(refused()),
+    };
+    let FinalizedRelocTarget::ExternalName(ExternalName::User(name)) = reloc.target else { return Err(refused()) };
+    let name = &func.params.user_named_funcs()[name];
+    if name.namespace != FUNCTIONS {
+        return Err(refused());
+    }
+    Ok(Relocation { offset: reloc.offset, kind, target: FuncIndex(name.index), addend: reloc.addend })
+}
+
+fn trap_code(code: ClifTrap) -> Res<TrapCode> {
+    Ok(match code {
+        ClifTrap::STACK_OVERFLOW => TrapCode::StackOverflow,
+        ClifTrap::INTEGER_OVERFLOW => TrapCode::IntegerOverflow,
+        ClifTrap::INTEGER_DIVISION_BY_ZERO => TrapCode::IntegerDivisionByZero,
+        ClifTrap::BAD_CONVERSION_TO_INTEGER => TrapCode::BadConversionToInteger,
+        ClifTrap::HEAP_OUT_OF_BOUNDS => TrapCode::MemoryOutOfBounds,
+        other => TrapCode::from_byte(other.as_raw().get()).ok_or_else(|| Fault::internal(format!("unknown trap code {other}")))?,
+    })
+}

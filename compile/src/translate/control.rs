@@ -1,0 +1,343 @@
+//! Blocks, loops and branches.
+//!
+//! A block that ends a frame is made by the first branch to it, with the frame's results as parameters; a frame that nothing branches to just goes on in the same block.
+//!
+//! **Entry at a loop.** From the landing on, the values that lie below the loop on the operand stack come from the frame's slots, and not from the instructions that
+//! pushed them; where paths through the landing and past it meet (headers of outer loops, ends of outer blocks) either may arrive. So each frame that is opened
+//! before the landing keeps the values below it in variables, one for each position and type, and the builder joins them.
+
+use super::Translator;
+use crate::fault::{Fault, Res};
+use crate::slots;
+use crate::state::{BlockSig, Frame, FrameKind};
+use cranelift_codegen::ir::{Block, BlockArg, BlockCall, InstBuilder, JumpTableData, Type, Value, types};
+use cranelift_frontend::Variable;
+use wasmparser::{BrTable, Operator};
+
+impl<'a> Translator<'a, '_> {
+    /// Steps over an instruction that cannot be reached.
+    pub(super) fn skip(&mut self, operator: &Operator<'_>) -> Res<()> {
+        match operator {
+            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } | Operator::TryTable { .. } => self.dead_frames += 1,
+            Operator::Else if self.dead_frames == 0 => self.start_else()?,
+            Operator::End if self.dead_frames == 0 => self.end()?,
+            Operator::End => self.dead_frames -= 1,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn block_sig(&self, ty: wasmparser::BlockType) -> Res<BlockSig<'a>> {
+        BlockSig::new(self.env.module, ty)
+    }
+
+    fn push_frame(&mut self, kind: FrameKind, sig: BlockSig<'a>, spilled: bool) {
+        let height = self.stack.len() - sig.params();
+        self.frames.push(Frame { kind, sig, height, next: None, spilled });
+    }
+
+    /// Before a frame with these parameters is opened: puts the values below it into variables if code may land inside. Says whether it did.
+    fn spill_below(&mut self, params: usize) -> Res<bool> {
+        if self.loop_entry.as_ref().is_none_or(|entry| entry.landing.is_none()) {
+            return Ok(false);
+        }
+        self.widen_top(self.stack.len())?;
+        for position in 0..self.stack.len() - params {
+            let value = self.stack[position];
+            let variable = self.stack_variable(position, self.b.func.dfg.value_type(value));
+            self.b.def_var(variable, value);
+        }
+        Ok(true)
+    }
+
+    /// Takes the values below a spilled frame from their variables.
+    fn reload_below(&mut self, height: usize) {
+        for position in 0..height {
+            let variable = self.stack_variable(position, self.b.func.dfg.value_type(self.stack[position]));
+            self.stack[position] = self.b.use_var(variable);
+        }
+    }
+
+    /// The variable for values of type `ty` at a position of the operand stack.
+    fn stack_variable(&mut self, position: usize, ty: Type) -> Variable {
+        if self.stack_variables.len() <= position {
+            self.stack_variables.resize(position + 1, Vec::new());
+        }
+        let known = self.stack_variables[position].iter().find(|known| known.0 == ty).map(|known| known.1);
+        known.unwrap_or_else(|| {
+            let variable = self.b.declare_var(ty);
+            self.stack_variables[position].push((ty, variable));
+            variable
+        })
+    }
+
+    pub(super) fn start_block(&mut self, sig: BlockSig<'a>) -> Res<()> {
+        self.widen_top(sig.params())?;
+        let spilled = self.spill_below(sig.params())?;
+        self.push_frame(FrameKind::Block, sig, spilled);
+        Ok(())
+    }
+
+    /// `inner` is the position of the first instruction in the loop.
+    pub(super) fn start_loop(&mut self, sig: BlockSig<'a>, inner: u32) -> Res<()> {
+        let first = self.widen_top(sig.params())?;
+        let spilled = self.spill_below(sig.params())?;
+        let header = self.b.create_block();
+        for &value in &self.stack[first..] {
+            let ty = self.b.func.dfg.value_type(value);
+            self.b.append_block_param(header, ty);
+        }
+        self.set_branch_args(first);
+        self.b.ins().jump(header, &self.branch_args);
+        if self.loop_entry.as_ref().is_some_and(|entry| entry.offset == inner) {
+            self.land(header, first)?;
+        }
+        self.b.switch_to_block(header);
+        self.stack.truncate(first);
+        self.stack.extend_from_slice(self.b.block_params(header));
+        if spilled {
+            self.reload_below(first);
+        }
+        self.push_frame(FrameKind::Loop { header }, sig, spilled);
+        Ok(())
+    }
+
+    /// Fills the landing: loads the operand stack, below the loop (`height` values) and the loop's parameters, from the slots behind the locals.
+    fn land(&mut self, header: Block, height: usize) -> Res<()> {
+        let landing = self.loop_entry.as_mut().and_then(|entry| Some((entry.landing.take()?, entry.slots)));
+        let (landing, area) = landing.ok_or_else(|| Fault::internal("two loops begin at the same position"))?;
+        self.b.switch_to_block(landing);
+        self.branch_args.clear();
+        for position in 0..self.stack.len() {
+            let ty = self.b.func.dfg.value_type(self.stack[position]);
+            let value = slots::load(&mut self.b, self.env.flags.slot, ty, area, self.locals.len() + position);
+            if position < height {
+                let variable = self.stack_variable(position, ty);
+                self.b.def_var(variable, value);
+            } else {
+                self.branch_args.push(BlockArg::Value(value));
+            }
+        }
+        self.b.ins().jump(header, &self.branch_args);
+        Ok(())
+    }
+
+    pub(super) fn start_if(&mut self, sig: BlockSig<'a>) -> Res<()> {
+        let condition = self.pop_condition()?;
+        let first = self.widen_top(sig.params())?;
+        let spilled = self.spill_below(sig.params())?;
+        let params = self.stack[first..].to_vec();
+        let then_block = self.b.create_block();
+        let else_block = self.b.create_block();
+        self.b.ins().brif(condition, then_block, &[], else_block, &[]);
+        self.b.seal_block(then_block);
+        self.b.seal_block(else_block);
+        self.b.switch_to_block(then_block);
+        self.push_frame(FrameKind::If { else_block, params, seen_else: false }, sig, spilled);
+        Ok(())
+    }
+
+    pub(super) fn start_else(&mut self) -> Res<()> {
+        if self.reachable {
+            self.jump_to_next()?;
+        }
+        let frame = self.frames.last_mut().ok_or_else(no_frame)?;
+        let FrameKind::If { else_block, params, seen_else } = &mut frame.kind else {
+            return Err(Fault::internal("`else` outside of `if`"));
+        };
+        *seen_else = true;
+        let (height, spilled) = (frame.height, frame.spilled);
+        self.stack.truncate(height);
+        self.stack.append(params);
+        self.b.switch_to_block(*else_block);
+        if spilled {
+            self.reload_below(height);
+        }
+        self.reachable = true;
+        Ok(())
+    }
+
+    pub(super) fn end(&mut self) -> Res<()> {
+        let frame = self.frames.last_mut().ok_or_else(no_frame)?;
+        match &mut frame.kind {
+            FrameKind::Loop { header } => self.b.seal_block(*header),
+            FrameKind::If { seen_else: false, .. } => {
+                // An `else` without instructions: the parameters are the results.
+                self.start_else()?;
+            }
+            FrameKind::If { .. } | FrameKind::Block => {}
+        }
+        if self.frames.last().is_some_and(|frame| frame.next.is_some()) && self.reachable {
+            self.jump_to_next()?;
+        }
+        let frame = self.frames.pop().ok_or_else(no_frame)?;
+        if let Some(next) = frame.next {
+            self.b.switch_to_block(next);
+            self.b.seal_block(next);
+            self.stack.truncate(frame.height);
+            self.stack.extend_from_slice(self.b.block_params(next));
+            if frame.spilled {
+                self.reload_below(frame.height);
+            }
+            self.reachable = true;
+        } else if self.reachable {
+            self.widen_top(frame.sig.results())?;
+        } else {
+            self.stack.truncate(frame.height);
+        }
+        Ok(())
+    }
+
+    /// Jumps to the end of the innermost frame with its results.
+    fn jump_to_next(&mut self) -> Res<()> {
+        let at = self.frames.len() - 1;
+        let results = self.frames[at].sig.results();
+        let next = self.next_of(at)?;
+        let first = self.widen_top(results)?;
+        self.set_branch_args(first);
+        self.b.ins().jump(next, &self.branch_args);
+        Ok(())
+    }
+
+    /// The block where the frame at `at` ends.
+    fn next_of(&mut self, at: usize) -> Res<Block> {
+        let frame = &mut self.frames[at];
+        if let Some(next) = frame.next {
+            return Ok(next);
+        }
+        let next = self.b.create_block();
+        frame.sig.each_result(|ty| {
+            self.b.append_block_param(next, ty);
+        })?;
+        frame.next = Some(next);
+        Ok(next)
+    }
+
+    /// Branch arguments: the stack from `first` on, which is widened already.
+    fn set_branch_args(&mut self, first: usize) {
+        self.branch_args.clear();
+        self.branch_args.extend(self.stack[first..].iter().map(|&value| BlockArg::Value(value)));
+    }
+
+    /// The block behind a label, with the arguments for it in `branch_args`.
+    fn branch_target(&mut self, depth: u32) -> Res<Block> {
+        let at = (self.frames.len() - 1).checked_sub(depth as usize).ok_or_else(no_frame)?;
+        let first = self.widen_top(self.frames[at].branch_arity())?;
+        let block = match self.frames[at].kind {
+            FrameKind::Loop { header } => header,
+            FrameKind::Block | FrameKind::If { .. } => self.next_of(at)?,
+        };
+        self.set_branch_args(first);
+        Ok(block)
+    }
+
+    pub(super) fn br(&mut self, depth: u32) -> Res<()> {
+        let target = self.branch_target(depth)?;
+        self.b.ins().jump(target, &self.branch_args);
+        self.reachable = false;
+        Ok(())
+    }
+
+    pub(super) fn br_if(&mut self, depth: u32) -> Res<()> {
+        let condition = self.pop_condition()?;
+        let target = self.branch_target(depth)?;
+        let otherwise = self.b.create_block();
+        self.b.ins().brif(condition, target, &self.branch_args, otherwise, &[]);
+        self.b.seal_block(otherwise);
+        self.b.switch_to_block(otherwise);
+        Ok(())
+    }
+
+    /// Labels that take values get a block of their own on the way, one a label, so that a table with many entries does not hold the values many times.
+    pub(super) fn br_table(&mut self, table: &BrTable<'_>) -> Res<()> {
+        let index = self.pop()?;
+        let mut edges: Vec<(u32, Block)> = Vec::new();
+        let mut edge_of_depth: Vec<Option<Block>> = vec![None; self.frames.len()];
+        let mut calls = Vec::with_capacity(table.len() as usize + 1);
+        for depth in table.targets().chain(std::iter::once(Ok(table.default()))) {
+            let depth = depth?;
+            let known = *edge_of_depth.get(depth as usize).ok_or_else(no_frame)?;
+            let block = match known {
+                Some(block) => block,
+                None => {
+                    let target = self.branch_target(depth)?;
+                    let block = if self.branch_args.is_empty() { target } else { self.b.create_block() };
+                    if block != target {
+                        edges.push((depth, block));
+                    }
+                    edge_of_depth[depth as usize] = Some(block);
+                    block
+                }
+            };
+            calls.push(BlockCall::new(block, [], &mut self.b.func.dfg.value_lists));
+        }
+        let default = calls.pop().ok_or_else(no_frame)?;
+        let jump_table = self.b.create_jump_table(JumpTableData::new(default, &calls));
+        self.b.ins().br_table(index, jump_table);
+        for (depth, edge) in edges {
+            self.b.seal_block(edge);
+            self.b.switch_to_block(edge);
+            let target = self.branch_target(depth)?;
+            self.b.ins().jump(target, &self.branch_args);
+        }
+        self.reachable = false;
+        Ok(())
+    }
+
+    pub(super) fn return_(&mut self) -> Res<()> {
+        let values = self.pop_many(self.ty.results().len())?;
+        self.emit_return(&values);
+        self.reachable = false;
+        Ok(())
+    }
+
+    pub(super) fn select(&mut self) -> Res<()> {
+        let condition = self.pop_condition()?;
+        let (x, y) = self.pop2()?;
+        let value = self.b.ins().select(condition, x, y);
+        self.push(value);
+        Ok(())
+    }
+
+    pub(super) fn local_get(&mut self, local: u32) -> Res<()> {
+        let variable = *self.locals.get(local as usize).ok_or_else(|| no_local(local))?;
+        let value = self.b.use_var(variable);
+        self.push(value);
+        Ok(())
+    }
+
+    pub(super) fn local_set(&mut self, local: u32) -> Res<Value> {
+        let value = self.pop()?;
+        let variable = *self.locals.get(local as usize).ok_or_else(|| no_local(local))?;
+        self.b.def_var(variable, value);
+        Ok(value)
+    }
+
+    pub(super) fn unreachable(&mut self) {
+        self.b.ins().trap(crate::env::trap(trjit_module::TrapCode::Unreachable));
+        self.reachable = false;
+    }
+
+    /// A null test, as a lazy condition.
+    pub(super) fn ref_is_null(&mut self) -> Res<()> {
+        let reference = self.pop()?;
+        let value = self.is_zero(reference);
+        self.push(value);
+        Ok(())
+    }
+
+    pub(super) fn ref_null(&mut self) {
+        let value = self.b.ins().iconst(types::I64, 0);
+        self.push(value);
+    }
+}
+
+#[cold]
+fn no_frame() -> Fault {
+    Fault::internal("no control frame is left")
+}
+
+#[cold]
+fn no_local(local: u32) -> Fault {
+    Fault::internal(format!("there is no local {local}"))
+}

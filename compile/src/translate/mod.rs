@@ -1,0 +1,285 @@
+//! A function body to Cranelift IR, in one pass.
+//!
+//! The operand stack of wasm becomes a stack of SSA values, locals become variables of the builder, labels become blocks. What cannot be reached is
+//! skipped, so every instruction that is translated finds its operands on the stack.
+//!
+//! **Conditions are lazy**: a comparison pushes Cranelift's `i8`; whoever needs a number widens it ([`Translator::pop`]), branches and `select` take it as it
+//! is ([`Translator::pop_condition`]).
+//!
+//! **Entry at a loop** ([`Entry::At`]): the whole body is translated, but the entry block loads the frame from its slots and jumps to the
+//! loop's header. What only leads from the function's start to the loop is left without predecessors, and Cranelift drops it. See `control.rs`.
+
+mod calls;
+mod control;
+mod memory;
+mod numeric;
+mod operators;
+mod tables;
+
+use crate::env::Env;
+use crate::fault::{Fault, Res};
+use crate::signature::{self, clif_type, clif_type_of, returns_by_pointer};
+use crate::slots;
+use crate::state::{BlockSig, Frame, FrameKind};
+use cranelift_codegen::ir::{Block, BlockArg, Function, InstBuilder, SourceLoc, StackSlot, Type, UserFuncName, Value, types};
+use cranelift_codegen::isa::TargetFrontendConfig;
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
+use trjit_code::{CompileRequest, DirectCalls, Entry};
+use trjit_module::FuncType;
+use wasmparser::{FunctionBody, OperatorsReader};
+
+/// Where results go.
+#[derive(Clone, Copy)]
+enum Results {
+    Registers,
+    /// To slots behind this pointer, nothing is returned.
+    Pointer(Value),
+    /// To slots behind this pointer, and the driver is told that the function is done.
+    Driver(Value),
+}
+
+/// Where and how code enters at a loop.
+struct LoopEntry {
+    /// Position of the loop's first inner instruction.
+    offset: u32,
+    /// The frame.
+    slots: Value,
+    /// Entered from the entry block, which loaded the locals; loads the operand stack once its shape is known. `None` when that is done.
+    landing: Option<Block>,
+}
+
+/// The state of one translation.
+pub struct Translator<'a, 'b> {
+    b: FunctionBuilder<'b>,
+    env: Env<'a>,
+    direct_calls: &'a dyn DirectCalls,
+    ty: FuncType<'a>,
+    results: Results,
+    loop_entry: Option<LoopEntry>,
+    locals: Vec<Variable>,
+    stack: Vec<Value>,
+    /// For each position of the operand stack: variables that hold values below a frame where code may land.
+    stack_variables: Vec<Vec<(Type, Variable)>>,
+    frames: Vec<Frame<'a>>,
+    /// Whether the current instruction can be reached. If not, `dead_frames` counts the frames opened since.
+    reachable: bool,
+    dead_frames: u32,
+    /// Slots for the results of calls that return them through a pointer; shared by all of them, since they are loaded right after the call.
+    result_area: Option<StackSlot>,
+    /// Arguments of the next branch; kept for its memory.
+    branch_args: Vec<BlockArg>,
+}
+
+/// Fills `func` with the request's IR.
+pub fn function(
+    request: &CompileRequest<'_>,
+    func: &mut Function,
+    context: &mut FunctionBuilderContext,
+    config: TargetFrontendConfig,
+) -> Res<()> {
+    let module = request.module;
+    let record = module.function(request.function).ok_or_else(|| Fault::internal("it has no body"))?;
+    let ty = module.func_type(module.type_of(request.function));
+    func.name = UserFuncName::user(crate::env::FUNCTIONS, request.function.0);
+    func.signature = match request.entry {
+        Entry::Start => signature::compiled(ty)?,
+        Entry::At(_) => signature::from_slots(),
+    };
+    let env = Env::new(module, request.settings, func);
+    let mut translator = Translator {
+        b: FunctionBuilder::new(func, context),
+        env,
+        direct_calls: request.direct_calls,
+        ty,
+        results: Results::Registers,
+        loop_entry: None,
+        locals: Vec::with_capacity(record.locals as usize),
+        stack: Vec::new(),
+        stack_variables: Vec::new(),
+        frames: Vec::new(),
+        reachable: true,
+        dead_frames: 0,
+        result_area: None,
+        branch_args: Vec::new(),
+    };
+    let body = trjit_module::body_reader(module, record);
+    let types = local_types(ty, &body)?;
+    match request.entry {
+        Entry::Start => translator.enter_at_start(&types)?,
+        Entry::At(offset) => translator.enter_at_loop(&types, offset)?,
+    }
+    translator.body(body.get_operators_reader()?)?;
+    translator.finish(config)
+}
+
+/// Types of parameters and declared locals.
+fn local_types(ty: FuncType<'_>, body: &FunctionBody<'_>) -> Res<Vec<Type>> {
+    let mut types = ty.params().map(clif_type).collect::<Res<Vec<_>>>()?;
+    for group in body.get_locals_reader()? {
+        let (count, ty) = group?;
+        types.extend(std::iter::repeat_n(clif_type_of(ty)?, count as usize));
+    }
+    Ok(types)
+}
+
+impl Translator<'_, '_> {
+    fn entry_block(&mut self) -> Vec<Value> {
+        let entry = self.b.create_block();
+        self.b.append_block_params_for_function_params(entry);
+        self.b.switch_to_block(entry);
+        self.b.seal_block(entry);
+        self.b.block_params(entry).to_vec()
+    }
+
+    fn declare_local(&mut self, ty: Type, value: Value) {
+        let variable = self.b.declare_var(ty);
+        self.b.def_var(variable, value);
+        self.locals.push(variable);
+    }
+
+    fn enter_at_start(&mut self, types: &[Type]) -> Res<()> {
+        let values = self.entry_block();
+        self.env.set_vmctx(values[0]);
+        let mut params = &values[1..];
+        if returns_by_pointer(self.ty) {
+            self.results = Results::Pointer(params[0]);
+            params = &params[1..];
+        }
+        for (&ty, &value) in types.iter().zip(params) {
+            self.declare_local(ty, value);
+        }
+        let mut zeros: Vec<(Type, Value)> = Vec::new();
+        for &ty in &types[params.len()..] {
+            let known = zeros.iter().find(|zero| zero.0 == ty).map(|zero| zero.1);
+            let zero = known.unwrap_or_else(|| self.zero(ty));
+            if known.is_none() {
+                zeros.push((ty, zero));
+            }
+            self.declare_local(ty, zero);
+        }
+        Ok(())
+    }
+
+    fn zero(&mut self, ty: Type) -> Value {
+        match ty {
+            types::F32 => self.b.ins().f32const(0.0),
+            types::F64 => self.b.ins().f64const(0.0),
+            _ => self.b.ins().iconst(ty, 0),
+        }
+    }
+
+    /// The entry block loads the locals and goes to the landing, which the loop fills when it is met. The body begins in a block that nothing reaches.
+    fn enter_at_loop(&mut self, types: &[Type], offset: u32) -> Res<()> {
+        let values = self.entry_block();
+        let (vmctx, slots) = (values[0], values[2]);
+        self.env.set_vmctx(vmctx);
+        self.results = Results::Driver(slots);
+        for (slot, &ty) in types.iter().enumerate() {
+            let value = slots::load(&mut self.b, self.env.flags.slot, ty, slots, slot);
+            self.declare_local(ty, value);
+        }
+        let landing = self.b.create_block();
+        self.b.ins().jump(landing, &[]);
+        self.b.seal_block(landing);
+        self.loop_entry = Some(LoopEntry { offset, slots, landing: Some(landing) });
+        let start = self.b.create_block();
+        self.b.switch_to_block(start);
+        self.b.seal_block(start);
+        Ok(())
+    }
+
+    fn body(&mut self, mut reader: OperatorsReader<'_>) -> Res<()> {
+        self.frames.push(Frame {
+            kind: FrameKind::Block,
+            sig: BlockSig::Func(FuncType::new(&[], self.ty.result_bytes())),
+            height: 0,
+            next: None,
+            spilled: false,
+        });
+        while !self.frames.is_empty() {
+            let (operator, position) = reader.read_with_offset()?;
+            if !self.reachable {
+                self.skip(&operator)?;
+                continue;
+            }
+            self.b.set_srcloc(SourceLoc::new(position as u32));
+            self.operator(&operator, reader.original_position() as u32)?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, config: TargetFrontendConfig) -> Res<()> {
+        if let Some(LoopEntry { offset, landing: Some(_), .. }) = self.loop_entry {
+            return Err(Fault::internal(format!("no reachable loop begins at position {offset}")));
+        }
+        if self.reachable {
+            let results = self.stack.split_off(self.stack.len().saturating_sub(self.ty.results().len()));
+            self.emit_return(&results);
+        }
+        self.b.finalize(config);
+        Ok(())
+    }
+
+    /// Returns with `values`, which are widened already.
+    fn emit_return(&mut self, values: &[Value]) {
+        let area = match self.results {
+            Results::Registers => {
+                self.b.ins().return_(values);
+                return;
+            }
+            Results::Pointer(area) | Results::Driver(area) => area,
+        };
+        for (slot, &value) in values.iter().enumerate() {
+            slots::store(&mut self.b, self.env.flags.slot, value, area, slot);
+        }
+        if matches!(self.results, Results::Driver(_)) {
+            let done = self.b.ins().iconst(types::I64, 0);
+            self.b.ins().return_(&[done]);
+        } else {
+            self.b.ins().return_(&[]);
+        }
+    }
+}
+
+/// The operand stack.
+impl Translator<'_, '_> {
+    fn push(&mut self, value: Value) {
+        self.stack.push(value);
+    }
+
+    /// The top as it is: a comparison's result may be an `i8`.
+    fn pop_condition(&mut self) -> Res<Value> {
+        self.stack.pop().ok_or_else(|| Fault::internal("the operand stack is empty"))
+    }
+
+    /// The top with its wasm type.
+    fn pop(&mut self) -> Res<Value> {
+        let value = self.pop_condition()?;
+        Ok(self.widen(value))
+    }
+
+    /// The two topmost values, the lower one first.
+    fn pop2(&mut self) -> Res<(Value, Value)> {
+        let y = self.pop()?;
+        Ok((self.pop()?, y))
+    }
+
+    /// The `count` topmost values, the lowest one first.
+    fn pop_many(&mut self, count: usize) -> Res<Vec<Value>> {
+        let start = self.widen_top(count)?;
+        Ok(self.stack.split_off(start))
+    }
+
+    fn widen(&mut self, value: Value) -> Value {
+        if self.b.func.dfg.value_type(value) == types::I8 { self.b.ins().uextend(types::I32, value) } else { value }
+    }
+
+    /// Gives the `count` topmost values their wasm types, in place; returns the position of the first of them.
+    fn widen_top(&mut self, count: usize) -> Res<usize> {
+        let start = self.stack.len().checked_sub(count).ok_or_else(|| Fault::internal("the operand stack is too short"))?;
+        for at in start..self.stack.len() {
+            self.stack[at] = self.widen(self.stack[at]);
+        }
+        Ok(start)
+    }
+}

@@ -1,0 +1,94 @@
+//! Tables. An element is 0 until somebody asks for it ([`Builtin::TableGet`] fills it), then the reference times two plus one.
+
+use super::Translator;
+use crate::env::trap;
+use crate::fault::Res;
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, types};
+use std::mem::offset_of;
+use trjit_module::TrapCode;
+use trjit_module::vm::{Builtin, VmTable};
+
+impl Translator<'_, '_> {
+    /// Address of an element; traps outside of the table. Also the index in 64 bits.
+    fn table_place(&mut self, table: u32, index: Value) -> Res<(Value, Value)> {
+        let definition = self.env.table(&mut self.b, table)?;
+        let len = self.b.ins().load(types::I64, self.env.flags.table, definition, offset_of!(VmTable, len) as i32);
+        let wide = self.b.ins().uextend(types::I64, index);
+        let beyond = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, wide, len);
+        self.b.ins().trapnz(beyond, trap(TrapCode::TableOutOfBounds));
+        let elements = self.b.ins().load(types::I64, self.env.flags.table, definition, offset_of!(VmTable, elements) as i32);
+        let offset = self.b.ins().ishl_imm_u(wide, 3);
+        Ok((self.b.ins().iadd(elements, offset), wide))
+    }
+
+    /// The reference at `index`, and the index in 64 bits.
+    pub(super) fn table_element(&mut self, table: u32, index: Value) -> Res<(Value, Value)> {
+        let (place, wide) = self.table_place(table, index)?;
+        let element = self.b.ins().load(types::I64, self.env.flags.table, place, 0);
+        let reference = self.b.ins().ushr_imm_u(element, 1);
+        let lazy = self.b.create_block();
+        self.b.set_cold_block(lazy);
+        let ready = self.b.create_block();
+        let result = self.b.append_block_param(ready, types::I64);
+        self.b.ins().brif(element, ready, &[BlockArg::Value(reference)], lazy, &[]);
+        self.b.seal_block(lazy);
+        self.b.switch_to_block(lazy);
+        let table = self.index(table);
+        let filled = self.env.builtin_value(&mut self.b, Builtin::TableGet, &[table, wide])?;
+        self.b.ins().jump(ready, &[BlockArg::Value(filled)]);
+        self.b.seal_block(ready);
+        self.b.switch_to_block(ready);
+        Ok((result, wide))
+    }
+
+    pub(super) fn table_get(&mut self, table: u32) -> Res<()> {
+        let index = self.pop()?;
+        let (reference, _) = self.table_element(table, index)?;
+        self.push(reference);
+        Ok(())
+    }
+
+    pub(super) fn table_set(&mut self, table: u32) -> Res<()> {
+        let (index, reference) = self.pop2()?;
+        let (place, _) = self.table_place(table, index)?;
+        let element = self.b.ins().ishl_imm_u(reference, 1);
+        let element = self.b.ins().bor_imm_u(element, 1);
+        self.b.ins().store(self.env.flags.table, element, place, 0);
+        Ok(())
+    }
+
+    pub(super) fn table_size(&mut self, table: u32) -> Res<()> {
+        let definition = self.env.table(&mut self.b, table)?;
+        let len = self.b.ins().load(types::I64, self.env.flags.table, definition, offset_of!(VmTable, len) as i32);
+        let len = self.b.ins().ireduce(types::I32, len);
+        self.push(len);
+        Ok(())
+    }
+
+    pub(super) fn table_grow(&mut self, table: u32) -> Res<()> {
+        let delta = self.pop_wide()?;
+        let value = self.pop()?;
+        let table = self.index(table);
+        let old = self.env.builtin_value(&mut self.b, Builtin::TableGrow, &[table, value, delta])?;
+        let old = self.b.ins().ireduce(types::I32, old);
+        self.push(old);
+        Ok(())
+    }
+
+    pub(super) fn table_fill(&mut self, table: u32) -> Res<()> {
+        let len = self.pop_wide()?;
+        let value = self.pop()?;
+        let dst = self.pop_wide()?;
+        let table = self.index(table);
+        self.env.builtin(&mut self.b, Builtin::TableFill, &[table, dst, value, len])?;
+        Ok(())
+    }
+
+    pub(super) fn ref_func(&mut self, function: u32) -> Res<()> {
+        let function = self.index(function);
+        let reference = self.env.builtin_value(&mut self.b, Builtin::RefFunc, &[function])?;
+        self.push(reference);
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+//! Everything compiles in every way, with Cranelift's verifier on, and what comes out keeps the promises of `CompiledFunction`.
+
+mod common;
+
+use common::{EVERYTHING, Way, defined, fixtures, module, walk};
+use trjit_code::{CompileError, CompiledFunction, Compiler, Entry, Tier};
+use trjit_compile::CraneliftCompiler;
+use trjit_module::wasmparser::Operator;
+use trjit_module::{FuncIndex, Module, TypeIndex};
+
+fn modules() -> Vec<(String, Module)> {
+    let mut all = fixtures();
+    all.push(("everything".to_string(), module(EVERYTHING)));
+    all
+}
+
+fn check(module: &Module, function: FuncIndex, code: &CompiledFunction, way: Way) {
+    let record = module.function(function).expect("only defined functions are compiled");
+    let body = record.code_start..record.body.offset + record.body.len;
+    let end = code.bytes.len() as u32;
+    assert!(end > 0 && code.align.is_power_of_two());
+    assert!(code.traps.is_sorted_by(|x, y| x.offset < y.offset), "traps are out of order");
+    assert!(code.call_sites.is_sorted_by(|x, y| x.offset < y.offset), "call sites are out of order");
+    assert!(code.relocations.is_sorted_by(|x, y| x.offset < y.offset), "relocations are out of order");
+    for relocation in &code.relocations {
+        assert!(way.direct, "a direct call that nobody allowed");
+        assert!(relocation.offset + 4 <= end && module.function(relocation.target).is_some());
+        assert!(code.call_sites.iter().any(|site| site.offset == relocation.offset + 4), "a relocation outside of a call");
+    }
+    for trap in &code.traps {
+        assert!(trap.offset < end && (trap.wasm == u32::MAX || body.contains(&trap.wasm)), "{trap:?}");
+    }
+    for site in &code.call_sites {
+        assert!(site.offset <= end && body.contains(&site.wasm), "{site:?}");
+    }
+    assert_eq!(code.features, way.settings.features);
+}
+
+#[test]
+fn every_function_compiles() {
+    let compiler = CraneliftCompiler::new();
+    for (name, module) in modules() {
+        for way in Way::all() {
+            for function in defined(&module) {
+                match way.compile(&compiler, &module, function, Entry::Start) {
+                    Ok(code) => check(&module, function, &code, way),
+                    Err(error) => panic!("{name}, {way:?}: {error}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_reachable_loop_can_be_entered() {
+    let compiler = CraneliftCompiler::new();
+    let mut entered = 0;
+    for (name, module) in modules() {
+        for function in defined(&module) {
+            let mut loops = Vec::new();
+            walk(&module, function, |operator, _, after, reachable| {
+                if matches!(operator, Operator::Loop { .. }) {
+                    loops.push((after, reachable));
+                }
+            });
+            for (offset, reachable) in loops {
+                for tier in Tier::ALL {
+                    let way = Way::plain(*tier);
+                    match way.compile(&compiler, &module, function, Entry::At(offset)) {
+                        Ok(code) => {
+                            check(&module, function, &code, way);
+                            entered += 1;
+                        }
+                        Err(CompileError::Internal { .. }) if !reachable => {}
+                        Err(error) => panic!("{name}, loop at {offset}: {error}"),
+                    }
+                }
+            }
+        }
+    }
+    assert!(entered > 20, "only {entered} loops were found");
+}
+
+#[test]
+fn only_loops_can_be_entered() {
+    let compiler = CraneliftCompiler::new();
+    let module = module("(module (func (block (nop)) (loop (nop))))");
+    let record = module.function(FuncIndex(0)).expect("the function is defined");
+    let compile = |offset| Way::plain(Tier::Ap4).compile(&compiler, &module, FuncIndex(0), Entry::At(offset));
+    assert!(matches!(compile(record.code_start), Err(CompileError::Internal { .. })));
+    assert!(matches!(compile(record.code_start + 2), Err(CompileError::Internal { .. })));
+    // block, type, nop, end, loop, type.
+    assert!(compile(record.code_start + 6).is_ok());
+    // What failed leaves nothing behind.
+    assert!(Way::plain(Tier::Ap4).compile(&compiler, &module, FuncIndex(0), Entry::Start).is_ok());
+}
+
+#[test]
+fn trampolines_of_every_type_compile() {
+    let compiler = CraneliftCompiler::new();
+    for (name, module) in modules() {
+        for ty in (0..module.types().len() as u32).map(TypeIndex) {
+            let settings = Way::plain(Tier::Ap4).settings;
+            for made in [compiler.to_native(&module, ty, settings), compiler.to_interpreter(&module, ty, settings)] {
+                let code = made.unwrap_or_else(|error| panic!("{name}: {error}"));
+                assert!(code.relocations.is_empty());
+                assert_eq!(code.call_sites.len(), 1);
+                assert!(code.call_sites.iter().all(|site| site.wasm == u32::MAX));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_same_request_gives_the_same_code() {
+    let module = module(EVERYTHING);
+    let compile_all = |compiler: &CraneliftCompiler| -> Vec<CompiledFunction> {
+        let ways = Way::all();
+        let all = ways.iter().flat_map(|way| defined(&module).map(move |function| (way, function)));
+        all.map(|(way, function)| way.compile(compiler, &module, function, Entry::Start).expect("it compiles")).collect()
+    };
+    let compiler = CraneliftCompiler::new();
+    let first = compile_all(&compiler);
+    assert!(first == compile_all(&compiler), "the second time differs");
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (0..2).map(|_| scope.spawn(|| compile_all(&CraneliftCompiler::new()))).collect();
+        for other in others {
+            assert!(first == other.join().expect("the other thread does not panic"), "another thread differs");
+        }
+    });
+}
