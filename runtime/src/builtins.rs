@@ -1,0 +1,130 @@
+//! The functions of the runtime that compiled code calls, in the signatures of [`trjit_module::vm::Builtin`]. Each runs behind a shim of `sys`, which notes where
+//! compiled code was left and unwinds when a trap is pending.
+
+use crate::driver;
+use crate::instance::InstanceInner;
+use crate::interp::{instance_of, numeric};
+use crate::trap::{Reason, Unwinding};
+use trjit_module::{FuncIndex, TrapCode};
+
+/// The instance of the calling code.
+///
+/// # Safety
+/// `vmctx` is an instance's, and the calling thread is the one that runs its store.
+unsafe fn caller<'a>(vmctx: *mut u8) -> &'a mut InstanceInner {
+    // SAFETY: by contract.
+    unsafe { &mut *instance_of(vmctx) }
+}
+
+/// Tells the shim to unwind.
+///
+/// # Safety
+/// As [`caller`].
+unsafe fn unwind(vmctx: *mut u8, _: Unwinding) {
+    // SAFETY: by contract.
+    unsafe { (*caller(vmctx).store).vm.unwind = 1 };
+}
+
+/// Passes a value on, or makes the trap pending and tells the shim to unwind.
+///
+/// # Safety
+/// As [`caller`].
+unsafe fn check<T: Default>(vmctx: *mut u8, result: Result<T, TrapCode>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(code) => {
+            // SAFETY: by contract.
+            unsafe {
+                let unwinding = driver::raise(caller(vmctx).store, Reason::Trap(code));
+                unwind(vmctx, unwinding);
+            }
+            T::default()
+        }
+    }
+}
+
+macro_rules! builtins {
+    ($($name:ident($vmctx:ident $(, $param:ident: $ty:ty)*) $(-> $ret:ty)? $body:block)*) => {$(
+        /// See [`Builtin`](trjit_module::vm::Builtin).
+        ///
+        /// # Safety
+        /// Called by compiled code through its shim only.
+        #[allow(unused_unsafe)]
+        pub unsafe extern "C" fn $name($vmctx: *mut u8 $(, $param: $ty)*) $(-> $ret)? {
+            // SAFETY: by contract.
+            unsafe { $body }
+        }
+    )*};
+}
+
+builtins! {
+    enter_interpreter(vmctx, callee: u32, slots: *mut u64) {
+        let store = caller(vmctx).store;
+        if let Err(unwinding) = driver::call_function(store, instance_of(vmctx), FuncIndex(callee), slots) {
+            unwind(vmctx, unwinding);
+        }
+    }
+    raise(vmctx, code: u32) {
+        check(vmctx, Err(TrapCode::from_byte(code as u8).unwrap_or(TrapCode::Unreachable)))
+    }
+    memory_grow(vmctx, memory: u32, delta: u64) -> u64 {
+        caller(vmctx).memory_grow(memory, delta)
+    }
+    memory_copy(vmctx, dst_memory: u32, src_memory: u32, dst: u64, src: u64, len: u64) {
+        check(vmctx, caller(vmctx).memory_copy(dst_memory, src_memory, dst, src, len))
+    }
+    memory_fill(vmctx, memory: u32, dst: u64, value: u32, len: u64) {
+        check(vmctx, caller(vmctx).memory_fill(memory, dst, value as u8, len))
+    }
+    memory_init(vmctx, memory: u32, segment: u32, dst: u64, src: u32, len: u32) {
+        check(vmctx, caller(vmctx).memory_init(memory, segment, dst, src.into(), len.into()))
+    }
+    data_drop(vmctx, segment: u32) {
+        caller(vmctx).data_drop(segment)
+    }
+    table_get(vmctx, table: u32, index: u64) -> u64 {
+        check(vmctx, caller(vmctx).table_get(table, index))
+    }
+    table_set(vmctx, table: u32, index: u64, value: u64) {
+        check(vmctx, caller(vmctx).table_set(table, index, value))
+    }
+    table_grow(vmctx, table: u32, value: u64, delta: u64) -> u64 {
+        caller(vmctx).table_grow(table, value, delta)
+    }
+    table_fill(vmctx, table: u32, dst: u64, value: u64, len: u64) {
+        check(vmctx, caller(vmctx).table_fill(table, dst, value, len))
+    }
+    table_copy(vmctx, dst_table: u32, src_table: u32, dst: u64, src: u64, len: u64) {
+        check(vmctx, caller(vmctx).table_copy(dst_table, src_table, dst, src, len))
+    }
+    table_init(vmctx, table: u32, segment: u32, dst: u64, src: u32, len: u32) {
+        check(vmctx, caller(vmctx).table_init(table, segment, dst, src.into(), len.into()))
+    }
+    elem_drop(vmctx, segment: u32) {
+        caller(vmctx).elem_drop(segment)
+    }
+    ref_func(vmctx, function: u32) -> u64 {
+        caller(vmctx).ref_func(FuncIndex(function))
+    }
+    ceil_f32(_vmctx, x: u32) -> u32 { numeric::f32_ceil(f32::from_bits(x)).to_bits() }
+    floor_f32(_vmctx, x: u32) -> u32 { numeric::f32_floor(f32::from_bits(x)).to_bits() }
+    trunc_f32(_vmctx, x: u32) -> u32 { numeric::f32_trunc(f32::from_bits(x)).to_bits() }
+    nearest_f32(_vmctx, x: u32) -> u32 { numeric::f32_nearest(f32::from_bits(x)).to_bits() }
+    ceil_f64(_vmctx, x: u64) -> u64 { numeric::f64_ceil(f64::from_bits(x)).to_bits() }
+    floor_f64(_vmctx, x: u64) -> u64 { numeric::f64_floor(f64::from_bits(x)).to_bits() }
+    trunc_f64(_vmctx, x: u64) -> u64 { numeric::f64_trunc(f64::from_bits(x)).to_bits() }
+    nearest_f64(_vmctx, x: u64) -> u64 { numeric::f64_nearest(f64::from_bits(x)).to_bits() }
+}
+
+/// The code of the trampoline from compiled code to slots for the type of function `callee`, made now if need be; for the lazy stub, which finds none.
+///
+/// # Safety
+/// Called by the lazy stub only.
+pub unsafe extern "C" fn find_to_interpreter(vmctx: *mut u8, callee: u32) -> *const u8 {
+    // SAFETY: by contract.
+    unsafe {
+        let instance = caller(vmctx);
+        let ty = instance.code.module().type_of(FuncIndex(callee));
+        instance.code.to_interpreter(ty)
+    }
+}

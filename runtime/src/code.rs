@@ -1,0 +1,300 @@
+//! A module's code in this process: the image that cached and fresh code share, the trampolines, and the functions whose jump-table entries point there.
+//!
+//! Fresh code and cached code go through the same place: code is in the image before a trampoline or an entry names it.
+
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::sys::{self, Registration};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use trjit_code::CompiledFunction;
+use trjit_module::vm::VmTrampolines;
+use trjit_module::{FuncIndex, TrapCode, TypeIndex};
+use trjit_runtime_loader::{Image, JumpTable, MappedCache, PublishUnit, Refusal, UnitKind};
+
+/// A module that can be instantiated in this engine; clones share it.
+#[derive(Clone)]
+pub struct Module {
+    pub(crate) code: Arc<ModuleCode>,
+}
+
+impl Module {
+    /// Parses and validates wasm bytes. Nothing is compiled until it gets hot.
+    pub fn new(engine: &Engine, wasm: impl Into<bytes::Bytes>) -> Result<Module, Error> {
+        Module::from_parsed(engine, trjit_module::Module::parse(wasm)?)
+    }
+
+    /// A module that was parsed before.
+    pub fn from_parsed(engine: &Engine, parsed: trjit_module::Module) -> Result<Module, Error> {
+        let image = match engine.compiler() {
+            Some(_) => Some(Image::new_empty().map_err(|error| Error::Resource { what: "room for code", detail: error.to_string() })?),
+            None => None,
+        };
+        let trampolines = vec![VmTrampolines::default(); parsed.types().len()];
+        Ok(Module { code: ModuleCode::new(engine, parsed, image, None, trampolines) })
+    }
+
+    /// A module from a mapped cache: nothing is parsed, and what was assembled is compiled already.
+    pub fn from_cache(engine: &Engine, cache: Arc<MappedCache>) -> Result<Module, Refusal> {
+        let parsed = cache.module()?;
+        let image = Image::from_cache(&cache)?;
+        let trampolines = cache.trampolines().to_vec();
+        Ok(Module { code: ModuleCode::new(engine, parsed, Some(image), Some(cache), trampolines) })
+    }
+
+    /// Types, imports, exports and bodies.
+    pub fn parsed(&self) -> &trjit_module::Module {
+        self.code.module()
+    }
+
+    /// Functions compiled in this process so far.
+    pub fn compiled_functions(&self) -> usize {
+        self.code.lock().installed.len()
+    }
+}
+
+pub(crate) struct ModuleCode {
+    engine: Engine,
+    module: trjit_module::Module,
+    // Before the image: the range is unregistered before it is unmapped.
+    _registration: Option<Registration>,
+    image: Option<Arc<Image>>,
+    cache: Option<Arc<MappedCache>>,
+    type_ids: Box<[u32]>,
+    /// Pairs as in [`VmTrampolines`], read by stubs without locks.
+    trampolines: Box<[[AtomicI32; 2]]>,
+    /// By defined function: whether its code was asked for.
+    requested: Box<[AtomicU8]>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Jump tables of the living instances.
+    jump_tables: Vec<AtomicPtr<i32>>,
+    /// Functions compiled in this process.
+    installed: Vec<(FuncIndex, i32)>,
+    loops: HashMap<(FuncIndex, u32), LoopCode>,
+}
+
+/// Code for a loop of an interpreted function.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum LoopCode {
+    Requested,
+    /// There will be none.
+    Failed,
+    /// Offset in the image.
+    Ready(i32),
+}
+
+/// What a compilation is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Purpose {
+    Function(FuncIndex),
+    Loop(FuncIndex, u32),
+    ToNative(TypeIndex),
+    ToInterpreter(TypeIndex),
+}
+
+/// Tables of an image for signal handlers and walkers.
+struct ImageTables(Arc<Image>);
+
+impl sys::CodeTables for ImageTables {
+    fn trap_at(&self, offset: u32) -> Option<(TrapCode, u32)> {
+        self.0.trap_at(offset)
+    }
+
+    fn call_at(&self, offset: u32) -> Option<u32> {
+        self.0.call_at(offset)
+    }
+
+    fn function_at(&self, offset: u32) -> Option<FuncIndex> {
+        self.0.function_at(offset)
+    }
+}
+
+impl ModuleCode {
+    fn new(
+        engine: &Engine,
+        module: trjit_module::Module,
+        image: Option<Image>,
+        cache: Option<Arc<MappedCache>>,
+        trampolines: Vec<VmTrampolines>,
+    ) -> Arc<ModuleCode> {
+        let image = image.map(Arc::new);
+        // SAFETY: the registration is dropped before the image.
+        let registration =
+            image.as_ref().map(|image| unsafe { sys::register(image.base(), image.len(), Arc::new(ImageTables(Arc::clone(image)))) });
+        let type_ids = (0..module.types().len() as u32).map(|ty| engine.type_id(module.func_type(TypeIndex(ty)))).collect();
+        let functions = module.functions().len();
+        Arc::new(ModuleCode {
+            engine: engine.clone(),
+            _registration: registration,
+            image,
+            cache,
+            type_ids,
+            trampolines: trampolines.iter().map(|pair| [AtomicI32::new(pair.to_native), AtomicI32::new(pair.to_interpreter)]).collect(),
+            requested: (0..functions).map(|_| AtomicU8::new(0)).collect(),
+            state: Mutex::default(),
+            module,
+        })
+    }
+
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub fn module(&self) -> &trjit_module::Module {
+        &self.module
+    }
+
+    pub fn type_ids(&self) -> &[u32] {
+        &self.type_ids
+    }
+
+    pub fn image_base(&self) -> *const u8 {
+        self.image.as_ref().map_or(std::ptr::null(), |image| image.base())
+    }
+
+    /// The address of an offset in the image.
+    pub fn address(&self, offset: i32) -> *const u8 {
+        self.image_base().wrapping_offset(offset as isize)
+    }
+
+    /// Whether an address lies in the image.
+    pub fn contains(&self, pc: usize) -> bool {
+        self.image.as_ref().is_some_and(|image| (image.base().addr()..image.base().addr() + image.len()).contains(&pc))
+    }
+
+    /// For [`VmHeader::trampolines`](trjit_module::vm::VmHeader).
+    pub fn trampolines(&self) -> *const VmTrampolines {
+        self.trampolines.as_ptr().cast()
+    }
+
+    /// The trampoline that enters code of a type. It exists wherever the jump table has an entry of that type.
+    pub fn to_native(&self, ty: TypeIndex) -> *const u8 {
+        self.address(self.trampolines[ty.index()][0].load(Ordering::Acquire))
+    }
+
+    /// The trampoline that leaves compiled code for a function of a type; made now where it is missing. Null where it can not be made.
+    pub fn to_interpreter(&self, ty: TypeIndex) -> *const u8 {
+        let existing = self.trampolines[ty.index()][1].load(Ordering::Acquire);
+        if existing != 0 {
+            return self.address(existing);
+        }
+        let Some(compiler) = self.engine.compiler() else { return std::ptr::null() };
+        let Ok(code) = compiler.to_interpreter(&self.module, ty, self.engine.settings()) else { return std::ptr::null() };
+        self.publish(&[(Purpose::ToInterpreter(ty), code)]);
+        match self.trampolines[ty.index()][1].load(Ordering::Acquire) {
+            0 => std::ptr::null(),
+            offset => self.address(offset),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A fresh jump table: from the cache where there is one, else all lazy.
+    pub fn new_jump_table(&self) -> Result<JumpTable, String> {
+        match &self.cache {
+            Some(cache) => cache.jump_table().map_err(|error| error.to_string()),
+            None => JumpTable::zeroed(self.module.function_count() as usize).map_err(|error| error.to_string()),
+        }
+    }
+
+    /// From now on a jump table gets every function that is compiled; it has those compiled before already when this returns.
+    pub fn attach(&self, table: &JumpTable) {
+        let mut state = self.lock();
+        for &(function, offset) in &state.installed {
+            // SAFETY: the table has an entry for each function of the module.
+            unsafe { install(table.as_ptr(), function, offset) };
+        }
+        state.jump_tables.push(AtomicPtr::new(table.as_ptr()));
+    }
+
+    /// The jump table is about to go.
+    pub fn detach(&self, table: &JumpTable) {
+        self.lock().jump_tables.retain(|known| known.load(Ordering::Relaxed) != table.as_ptr());
+    }
+
+    /// Whether this is the first request for a function's code.
+    pub fn request(&self, function: FuncIndex) -> bool {
+        let defined = self.module.defined_index(function);
+        defined.is_some_and(|defined| self.requested[defined.index()].swap(1, Ordering::Relaxed) == 0)
+    }
+
+    /// The state of a loop's code; a loop that nobody asked for yet becomes requested, and the result is `None`.
+    pub fn request_loop(&self, function: FuncIndex, offset: u32) -> Option<LoopCode> {
+        let mut state = self.lock();
+        let known = state.loops.get(&(function, offset)).copied();
+        if known.is_none() {
+            state.loops.insert((function, offset), LoopCode::Requested);
+        }
+        known
+    }
+
+    /// Whether the trampoline that code of this type needs before it can be entered is missing.
+    pub fn misses_to_native(&self, ty: TypeIndex) -> bool {
+        self.trampolines[ty.index()][0].load(Ordering::Acquire) == 0
+    }
+
+    /// Notes that there will be no code for this purpose.
+    pub fn failed(&self, purpose: Purpose) {
+        if let Purpose::Loop(function, offset) = purpose {
+            self.lock().loops.insert((function, offset), LoopCode::Failed);
+        }
+    }
+
+    /// Makes code executable and then reachable: trampolines first, then functions in the jump tables of all instances.
+    pub fn publish(&self, units: &[(Purpose, CompiledFunction)]) {
+        let Some(image) = &self.image else { return };
+        let batch: Vec<PublishUnit<'_>> = units.iter().map(|(purpose, code)| PublishUnit { code, kind: unit_kind(*purpose) }).collect();
+        let Ok(offsets) = image.publish(&batch) else {
+            units.iter().for_each(|(purpose, _)| self.failed(*purpose));
+            return;
+        };
+        let placed = || units.iter().map(|(purpose, _)| *purpose).zip(offsets.iter().copied());
+        for (purpose, offset) in placed() {
+            match purpose {
+                Purpose::ToNative(ty) => self.trampolines[ty.index()][0].store(offset, Ordering::Release),
+                Purpose::ToInterpreter(ty) => self.trampolines[ty.index()][1].store(offset, Ordering::Release),
+                Purpose::Function(_) | Purpose::Loop(..) => {}
+            }
+        }
+        let mut state = self.lock();
+        for (purpose, offset) in placed() {
+            match purpose {
+                Purpose::Function(function) => {
+                    state.installed.push((function, offset));
+                    for table in &state.jump_tables {
+                        // SAFETY: tables are detached before they go; they have an entry for each function of the module.
+                        unsafe { install(table.load(Ordering::Relaxed), function, offset) };
+                    }
+                }
+                Purpose::Loop(function, at) => {
+                    state.loops.insert((function, at), LoopCode::Ready(offset));
+                }
+                Purpose::ToNative(_) | Purpose::ToInterpreter(_) => {}
+            }
+        }
+    }
+}
+
+fn unit_kind(purpose: Purpose) -> UnitKind {
+    match purpose {
+        Purpose::Function(function) | Purpose::Loop(function, _) => UnitKind::Function(function),
+        Purpose::ToNative(ty) => UnitKind::ToNative(ty),
+        Purpose::ToInterpreter(ty) => UnitKind::ToInterpreter(ty),
+    }
+}
+
+/// Stores a jump-table entry so that whoever reads it sees the code.
+///
+/// # Safety
+/// `table` has an entry for `function`.
+unsafe fn install(table: *mut i32, function: FuncIndex, offset: i32) {
+    // SAFETY: by contract; entries are accessed atomically by everyone.
+    unsafe { AtomicI32::from_ptr(table.add(function.index())) }.store(offset, Ordering::Release);
+}

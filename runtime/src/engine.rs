@@ -1,0 +1,68 @@
+//! The engine: configuration, the compiler (if one is linked), and the function types that all stores of a process agree on.
+
+use crate::jit::JitQueue;
+use crate::tunables::Tunables;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use trjit_code::{Compiler, CpuFeatures, CpuLevel, MemoryStyle, Settings};
+use trjit_module::FuncType;
+
+/// What an engine is made from.
+#[derive(Clone)]
+pub struct Config {
+    /// Compiles what gets hot; `None` leaves everything without cached code to the interpreter.
+    pub compiler: Option<Arc<dyn Compiler>>,
+    pub tunables: Tunables,
+    /// Settings of code compiled in this process.
+    pub settings: Settings,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            compiler: None,
+            tunables: Tunables::default(),
+            settings: Settings { features: CpuLevel::best_for(CpuFeatures::host()).features(), memory: MemoryStyle::Reserved },
+        }
+    }
+}
+
+/// Process-wide state; clones share it.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    types: Mutex<HashMap<(Box<[u8]>, Box<[u8]>), u32>>,
+    jit: OnceLock<JitQueue>,
+}
+
+impl Engine {
+    pub fn new(config: Config) -> Engine {
+        Engine(Arc::new(Inner { config, types: Mutex::default(), jit: OnceLock::new() }))
+    }
+
+    pub fn tunables(&self) -> &Tunables {
+        &self.0.config.tunables
+    }
+
+    pub fn settings(&self) -> Settings {
+        self.0.config.settings
+    }
+
+    pub(crate) fn compiler(&self) -> Option<&Arc<dyn Compiler>> {
+        self.0.config.compiler.as_ref()
+    }
+
+    /// The queue of functions to compile; its thread starts with the first one.
+    pub(crate) fn jit(&self) -> &JitQueue {
+        self.0.jit.get_or_init(JitQueue::start)
+    }
+
+    /// The number by which equal function types of all modules know each other.
+    pub(crate) fn type_id(&self, ty: FuncType<'_>) -> u32 {
+        let mut types = self.0.types.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = types.len() as u32;
+        *types.entry((ty.param_bytes().into(), ty.result_bytes().into())).or_insert(next)
+    }
+}

@@ -1,0 +1,42 @@
+//! Errors of the embedding API.
+
+use crate::trap::Trap;
+use trjit_module::ParseError;
+
+/// What can go wrong between bytes and results.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Parse(#[from] ParseError),
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    #[error(transparent)]
+    Trap(#[from] Box<Trap>),
+    #[error("{what}: {detail}")]
+    Resource { what: &'static str, detail: String },
+    #[error("no function is exported as `{name}`{}", suggestion(.names))]
+    NoSuchExport { name: String, names: Vec<String> },
+    #[error("function expects {expected} arguments, {found} were given")]
+    ArgumentCount { expected: usize, found: usize },
+    #[error("argument {position} has type {found}, expected {expected}")]
+    ArgumentType { position: usize, found: String, expected: String },
+}
+
+fn suggestion(names: &[String]) -> String {
+    if names.is_empty() { "; the module exports no functions".to_string() } else { format!("; exported functions: {}", names.join(", ")) }
+}
+
+/// An import that can not be satisfied.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    #[error("unknown import: `{module}::{name}` has not been defined; the module expects {expected}")]
+    Unknown { module: String, name: String, expected: String },
+    #[error("incompatible import type for `{module}::{name}`: the module expects {expected}, found {found}")]
+    Incompatible { module: String, name: String, expected: String, found: String },
+}
+
+impl From<Trap> for Error {
+    fn from(trap: Trap) -> Error {
+        Error::Trap(Box::new(trap))
+    }
+}

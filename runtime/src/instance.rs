@@ -1,0 +1,259 @@
+//! An instance: a module's code with its own vmctx, jump table, memories, tables and globals. The operations that interpreted and compiled code share are here.
+
+use crate::code::ModuleCode;
+use crate::memory::MemoryInner;
+use crate::store::StoreInner;
+use crate::table::{self, TableInner};
+use std::sync::Arc;
+use trjit_module::flat::ConstExpr;
+use trjit_module::vm::{GlobalPlace, VmFuncRef, VmLayout, VmMemory, VmMemoryRef, VmTable};
+use trjit_module::{FuncIndex, FuncType, TrapCode};
+use trjit_runtime_loader::JumpTable;
+
+/// What stands behind an imported function.
+#[derive(Clone, Copy)]
+pub(crate) enum ImportedFunction {
+    /// Position among the store's host functions.
+    Host(usize),
+    Wasm {
+        instance: *mut InstanceInner,
+        function: FuncIndex,
+    },
+}
+
+pub(crate) struct InstanceInner {
+    pub id: u32,
+    pub store: *mut StoreInner,
+    pub code: Arc<ModuleCode>,
+    pub layout: VmLayout,
+    /// Slots of 16 bytes, so that defined globals are aligned.
+    pub vmctx: Box<[u128]>,
+    pub jump_table: JumpTable,
+    /// Calls and back-edges of each defined function in the interpreter.
+    pub hotness: Box<[u32]>,
+    pub imports: Vec<ImportedFunction>,
+    /// By index, imported ones first; they live in the store.
+    pub memories: Vec<*mut MemoryInner>,
+    pub tables: Vec<*mut TableInner>,
+    pub dropped_data: Vec<bool>,
+    pub dropped_elems: Vec<bool>,
+    pub func_ref_base: u64,
+    /// The memory that is exported as `memory`.
+    pub exported_memory: Option<u32>,
+}
+
+impl InstanceInner {
+    pub fn vmctx(&self) -> *mut u8 {
+        self.vmctx.as_ptr().cast_mut().cast()
+    }
+
+    pub fn jump_table(&self) -> *mut i32 {
+        self.jump_table.as_ptr()
+    }
+
+    pub fn hotness(&self) -> *mut u32 {
+        self.hotness.as_ptr().cast_mut()
+    }
+
+    pub fn imported_function(&self, function: FuncIndex) -> Option<ImportedFunction> {
+        self.imports.get(function.index()).copied()
+    }
+
+    pub fn func_type(&self, function: FuncIndex) -> FuncType<'_> {
+        let module = self.code.module();
+        module.func_type(module.type_of(function))
+    }
+
+    /// Reads a value of the vmctx.
+    ///
+    /// # Safety
+    /// A `T` stands at this offset.
+    pub unsafe fn read<T: Copy>(&self, offset: u32) -> T {
+        // SAFETY: by contract.
+        unsafe { self.vmctx().add(offset as usize).cast::<T>().read() }
+    }
+
+    /// Writes a value of the vmctx.
+    ///
+    /// # Safety
+    /// A `T` belongs at this offset, and no guest code runs.
+    pub unsafe fn write<T: Copy>(&self, offset: u32, value: T) {
+        // SAFETY: by contract.
+        unsafe { self.vmctx().add(offset as usize).cast::<T>().write(value) }
+    }
+
+    /// The cell of a global.
+    pub fn global(&self, index: u32) -> *mut u64 {
+        match self.layout.global(index) {
+            // SAFETY: the layout's offsets lie in the vmctx.
+            GlobalPlace::Inline(offset) => unsafe { self.vmctx().add(offset as usize).cast() },
+            // SAFETY: as above; instantiation stored a pointer there.
+            GlobalPlace::Pointer(offset) => unsafe { self.read(offset) },
+        }
+    }
+
+    pub fn memory_definition(&self, memory: u32) -> Option<*mut VmMemory> {
+        let memory = *self.memories.get(memory as usize)?;
+        // SAFETY: memories live as long as the store.
+        Some(unsafe { &raw mut (*memory).definition })
+    }
+
+    pub fn exported_memory(&self) -> Option<*mut VmMemory> {
+        self.memory_definition(self.exported_memory?)
+    }
+
+    pub fn table_definition(&self, table: u32) -> *mut VmTable {
+        let table = self.tables[table as usize];
+        // SAFETY: tables live as long as the store; validation keeps the index in range.
+        unsafe { &raw mut (*table).definition }
+    }
+
+    fn memory(&mut self, memory: u32) -> &mut MemoryInner {
+        // SAFETY: memories live as long as the store, and are changed by the thread that runs it only.
+        unsafe { &mut *self.memories[memory as usize] }
+    }
+
+    fn table(&mut self, table: u32) -> &mut TableInner {
+        // SAFETY: as for memories.
+        unsafe { &mut *self.tables[table as usize] }
+    }
+
+    /// The old size in pages, or -1 (all bits) where the memory can not grow.
+    pub fn memory_grow(&mut self, memory: u32, delta: u64) -> u64 {
+        self.memory(memory).grow(delta).unwrap_or(u64::MAX)
+    }
+
+    /// The address of `len` bytes at `at`, which must lie in the memory.
+    fn memory_range(&mut self, memory: u32, at: u64, len: u64) -> Result<*mut u8, TrapCode> {
+        let definition = &self.memory(memory).definition;
+        match at.checked_add(len) {
+            // SAFETY: the range is within the memory.
+            Some(end) if end <= definition.len => Ok(unsafe { definition.base.add(at as usize) }),
+            _ => Err(TrapCode::MemoryOutOfBounds),
+        }
+    }
+
+    pub fn memory_copy(&mut self, dst_memory: u32, src_memory: u32, dst: u64, src: u64, len: u64) -> Result<(), TrapCode> {
+        let from = self.memory_range(src_memory, src, len)?;
+        let to = self.memory_range(dst_memory, dst, len)?;
+        // SAFETY: both ranges were checked; they may overlap.
+        unsafe { std::ptr::copy(from, to, len as usize) };
+        Ok(())
+    }
+
+    pub fn memory_fill(&mut self, memory: u32, dst: u64, value: u8, len: u64) -> Result<(), TrapCode> {
+        let to = self.memory_range(memory, dst, len)?;
+        // SAFETY: the range was checked.
+        unsafe { std::ptr::write_bytes(to, value, len as usize) };
+        Ok(())
+    }
+
+    pub fn memory_init(&mut self, memory: u32, segment: u32, dst: u64, src: u64, len: u64) -> Result<(), TrapCode> {
+        let code = Arc::clone(&self.code);
+        let module = code.module();
+        let dropped = self.dropped_data[segment as usize];
+        let bytes = if dropped { &[] } else { module.data_bytes(&module.data_segments()[segment as usize]) };
+        let source = range(bytes, src, len).ok_or(TrapCode::MemoryOutOfBounds)?;
+        let to = self.memory_range(memory, dst, len)?;
+        // SAFETY: the range was checked; segments are no part of a memory.
+        unsafe { std::ptr::copy_nonoverlapping(source.as_ptr(), to, source.len()) };
+        Ok(())
+    }
+
+    pub fn data_drop(&mut self, segment: u32) {
+        self.dropped_data[segment as usize] = true;
+    }
+
+    pub fn table_get(&mut self, table: u32, index: u64) -> Result<u64, TrapCode> {
+        let elements = self.table(table).elements_mut();
+        let element = *elements.get(index as usize).filter(|_| index < 1 << 32).ok_or(TrapCode::TableOutOfBounds)?;
+        Ok(element >> 1)
+    }
+
+    pub fn table_set(&mut self, table: u32, index: u64, value: u64) -> Result<(), TrapCode> {
+        let element = self.table(table).elements_mut().get_mut(index as usize).ok_or(TrapCode::TableOutOfBounds)?;
+        *element = table::encode(value);
+        Ok(())
+    }
+
+    /// The old length, or -1 (all bits) where the table can not grow.
+    pub fn table_grow(&mut self, table: u32, value: u64, delta: u64) -> u64 {
+        self.table(table).grow(delta, value).unwrap_or(u64::MAX)
+    }
+
+    pub fn table_fill(&mut self, table: u32, dst: u64, value: u64, len: u64) -> Result<(), TrapCode> {
+        let elements = self.table(table).elements_mut();
+        let end = dst.checked_add(len).filter(|&end| end <= elements.len() as u64).ok_or(TrapCode::TableOutOfBounds)?;
+        elements[dst as usize..end as usize].fill(table::encode(value));
+        Ok(())
+    }
+
+    pub fn table_copy(&mut self, dst_table: u32, src_table: u32, dst: u64, src: u64, len: u64) -> Result<(), TrapCode> {
+        let source = range(self.table(src_table).elements_mut(), src, len).ok_or(TrapCode::TableOutOfBounds)?.as_ptr();
+        let target = range(self.table(dst_table).elements_mut(), dst, len).ok_or(TrapCode::TableOutOfBounds)?.as_ptr().cast_mut();
+        // SAFETY: both ranges were checked; they may overlap where the tables are the same.
+        unsafe { std::ptr::copy(source, target, len as usize) };
+        Ok(())
+    }
+
+    pub fn table_init(&mut self, table: u32, segment: u32, dst: u64, src: u64, len: u64) -> Result<(), TrapCode> {
+        let code = Arc::clone(&self.code);
+        let module = code.module();
+        let dropped = self.dropped_elems[segment as usize];
+        let items = if dropped { &[] } else { module.elem_items(&module.elems()[segment as usize]) };
+        let items = range(items, src, len).ok_or(TrapCode::TableOutOfBounds)?;
+        range(self.table(table).elements_mut(), dst, len).ok_or(TrapCode::TableOutOfBounds)?;
+        for (at, item) in items.iter().enumerate() {
+            let reference = self.evaluate(item);
+            self.table(table).elements_mut()[dst as usize + at] = table::encode(reference);
+        }
+        Ok(())
+    }
+
+    pub fn elem_drop(&mut self, segment: u32) {
+        self.dropped_elems[segment as usize] = true;
+    }
+
+    /// The store's reference to a function of this instance; for an imported function that is the exporter's own reference, so that a function has one.
+    pub fn ref_func(&mut self, function: FuncIndex) -> u64 {
+        if let Some(ImportedFunction::Wasm { instance, function }) = self.imported_function(function) {
+            // SAFETY: instances live as long as the store; an import chain ends, since instances import from earlier ones only.
+            return unsafe { (*instance).ref_func(function) };
+        }
+        let reference = self.func_ref_base + u64::from(function.0);
+        let module = self.code.module();
+        let record =
+            VmFuncRef { vmctx: self.vmctx(), function: function.0, type_id: self.code.type_ids()[module.type_of(function).index()] };
+        // SAFETY: instantiation reserved a reference for each function of the module.
+        unsafe { (*self.store).func_refs.base().add(reference as usize).write(record) };
+        reference
+    }
+
+    /// The value of a constant expression, as a slot holds it.
+    pub fn evaluate(&mut self, expr: &ConstExpr) -> u64 {
+        match expr.kind {
+            // SAFETY: validation keeps the index in range; the global is initialized, since only earlier ones can be named.
+            ConstExpr::GLOBAL_GET => unsafe { *self.global(expr.value as u32) },
+            ConstExpr::REF_FUNC => self.ref_func(FuncIndex(expr.value as u32)),
+            ConstExpr::REF_NULL => 0,
+            _ => expr.value,
+        }
+    }
+}
+
+/// `len` items from `start`, or none where they do not all exist.
+fn range<T>(items: &[T], start: u64, len: u64) -> Option<&[T]> {
+    let end = start.checked_add(len)?;
+    items.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
+}
+
+/// Where a memory's base and definition stand in the vmctx.
+pub(crate) fn memory_ref(memory: &mut MemoryInner) -> VmMemoryRef {
+    VmMemoryRef { base: memory.definition.base, definition: &raw mut memory.definition }
+}
+
+impl Drop for InstanceInner {
+    fn drop(&mut self) {
+        self.code.detach(&self.jump_table);
+    }
+}

@@ -1,0 +1,243 @@
+//! Instantiation: from a module and definitions for its imports to an instance whose start function has run.
+
+use crate::builtins_table;
+use crate::code::ModuleCode;
+use crate::error::Error;
+use crate::instance::{ImportedFunction, InstanceInner, memory_ref};
+use crate::memory::MemoryInner;
+use crate::store::StoreInner;
+use crate::sys;
+use crate::table::TableInner;
+use crate::trap::Reason;
+use std::sync::Arc;
+use trjit_module::flat::{kind, mode};
+use trjit_module::vm::{GlobalPlace, VMCTX_MAGIC, VmHeader, VmImport, VmLayout};
+use trjit_module::{FuncIndex, TrapCode};
+
+/// Definitions for a module's imports, in the order of the module, one list a kind.
+#[derive(Default)]
+pub(crate) struct Imports {
+    pub functions: Vec<ImportedFunction>,
+    pub memories: Vec<*mut MemoryInner>,
+    pub tables: Vec<*mut TableInner>,
+    pub globals: Vec<*mut u64>,
+}
+
+/// The embedder's limits for each instance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a memory.
+    pub memory_size: Option<u64>,
+    /// Elements of a table.
+    pub table_elements: Option<u64>,
+}
+
+/// Makes an instance and initializes it, up to the start function, which the caller runs.
+///
+/// # Safety
+/// `store` is alive and used by this thread only; the imports have the types that the module asks for and live in this store.
+pub(crate) unsafe fn instantiate(
+    store: *mut StoreInner,
+    code: &Arc<ModuleCode>,
+    imports: Imports,
+    limits: Limits,
+) -> Result<*mut InstanceInner, Error> {
+    // SAFETY: by contract; the instance is boxed, so that its address stays.
+    unsafe {
+        let mut instance = allocate(store, code, imports)?;
+        define_memories(store, &mut instance, limits)?;
+        define_tables(store, &mut instance, limits)?;
+        fill_vmctx(store, &mut instance);
+        (*store).instances.push(instance);
+        let instance: *mut InstanceInner = &raw mut **(&mut (*store).instances).last_mut().expect("an instance was pushed just now");
+        initialize_globals(&mut *instance);
+        initialize_segments(&mut *instance).map_err(|code| {
+            crate::driver::raise(store, Reason::Trap(code));
+            take_trap(store)
+        })?;
+        Ok(instance)
+    }
+}
+
+/// The pending trap as an error.
+///
+/// # Safety
+/// `store` is alive and a trap is pending.
+pub(crate) unsafe fn take_trap(store: *mut StoreInner) -> Error {
+    // SAFETY: by contract.
+    let trap = unsafe { (*store).pending.take() };
+    trap.expect("whoever unwinds has made a trap the pending one").into()
+}
+
+/// # Safety
+/// As [`instantiate`].
+unsafe fn allocate(store: *mut StoreInner, code: &Arc<ModuleCode>, imports: Imports) -> Result<Box<InstanceInner>, Error> {
+    let module = code.module();
+    let layout = VmLayout::new(module);
+    let resource = |what| move |detail: String| Error::Resource { what, detail };
+    // SAFETY: by contract.
+    let (id, func_ref_base) = unsafe { ((*store).instances.len() as u32, (*store).reserve_func_refs(module.function_count())) };
+    let func_ref_base = func_ref_base.ok_or_else(|| resource("instance")("the store has no room for more function references".into()))?;
+    let jump_table = code.new_jump_table().map_err(resource("instance"))?;
+    let exported_memory = module.export("memory").filter(|export| export.kind == kind::MEMORY).map(|export| export.index);
+    let instance = Box::new(InstanceInner {
+        id,
+        store,
+        code: Arc::clone(code),
+        layout,
+        vmctx: vec![0; layout.size().div_ceil(16)].into(),
+        jump_table,
+        hotness: vec![0; module.functions().len()].into(),
+        imports: imports.functions,
+        memories: imports.memories,
+        tables: imports.tables,
+        dropped_data: vec![false; module.data_segments().len()],
+        dropped_elems: vec![false; module.elems().len()],
+        func_ref_base,
+        exported_memory,
+    });
+    for (at, global) in imports.globals.iter().enumerate() {
+        if let GlobalPlace::Pointer(offset) = layout.global(at as u32) {
+            // SAFETY: the layout has a pointer there for each imported global.
+            unsafe { instance.write(offset, *global) };
+        }
+    }
+    code.attach(&instance.jump_table);
+    Ok(instance)
+}
+
+/// # Safety
+/// As [`instantiate`].
+unsafe fn define_memories(store: *mut StoreInner, instance: &mut InstanceInner, limits: Limits) -> Result<(), Error> {
+    let code = Arc::clone(&instance.code);
+    for record in &code.module().memories()[instance.memories.len()..] {
+        if limits.memory_size.is_some_and(|limit| record.min.saturating_mul(trjit_module::vm::PAGE_SIZE) > limit) {
+            let detail = format!("the module's memory begins with {} pages of 64 KiB, more than the limit allows", record.min);
+            return Err(Error::Resource { what: "memory", detail });
+        }
+        let memory =
+            MemoryInner::new(record, limits.memory_size).map_err(|error| Error::Resource { what: "memory", detail: error.to_string() })?;
+        let mut memory = Box::new(memory);
+        instance.memories.push(&raw mut *memory);
+        // SAFETY: by contract.
+        unsafe { (*store).memories.push(memory) };
+    }
+    Ok(())
+}
+
+/// # Safety
+/// As [`instantiate`].
+unsafe fn define_tables(store: *mut StoreInner, instance: &mut InstanceInner, limits: Limits) -> Result<(), Error> {
+    let code = Arc::clone(&instance.code);
+    for record in &code.module().tables()[instance.tables.len()..] {
+        if record.min > crate::table::MAX_ELEMENTS || limits.table_elements.is_some_and(|limit| record.min > limit) {
+            let detail = format!("the module's table begins with {} elements, more than the limit allows", record.min);
+            return Err(Error::Resource { what: "table", detail });
+        }
+        let table =
+            TableInner::new(record, limits.table_elements).map_err(|error| Error::Resource { what: "table", detail: error.to_string() })?;
+        let mut table = Box::new(table);
+        instance.tables.push(&raw mut *table);
+        // SAFETY: by contract.
+        unsafe { (*store).tables.push(table) };
+    }
+    Ok(())
+}
+
+/// Writes the header and the arrays of pointers.
+///
+/// # Safety
+/// As [`instantiate`]; `instance` stays at its address.
+unsafe fn fill_vmctx(store: *mut StoreInner, instance: &mut InstanceInner) {
+    let code = Arc::clone(&instance.code);
+    let layout = instance.layout;
+    let header = VmHeader {
+        magic: VMCTX_MAGIC,
+        callee: 0,
+        // SAFETY: by contract.
+        store: unsafe { &raw mut (*store).vm },
+        image_base: code.image_base(),
+        jump_table: instance.jump_table.as_ptr(),
+        lazy_stub: sys::lazy_stub_address(),
+        builtins: builtins_table(),
+        type_ids: code.type_ids().as_ptr(),
+        func_types: code.module().func_types().as_ptr(),
+        trampolines: code.trampolines(),
+        instance: (&raw mut *instance).cast(),
+        // SAFETY: by contract.
+        func_refs: unsafe { (*store).func_refs.base() },
+        func_ref_base: instance.func_ref_base,
+        reserved: [0; 4],
+    };
+    // SAFETY: the layout's offsets lie in the vmctx, and nothing runs yet.
+    unsafe {
+        instance.vmctx().cast::<VmHeader>().write(header);
+        for at in 0..instance.memories.len() {
+            let memory = memory_ref(&mut *instance.memories[at]);
+            instance.write(layout.memory(at as u32), memory);
+        }
+        for at in 0..instance.tables.len() as u32 {
+            instance.write(layout.table(at), instance.table_definition(at));
+        }
+        for (at, import) in instance.imports.iter().enumerate() {
+            instance.write(layout.import(at as u32), import_entry(instance, at as u32, *import));
+        }
+    }
+}
+
+/// How compiled code reaches an imported function: host functions through this instance's own lazy stub, others through the exporter's jump table.
+fn import_entry(instance: &InstanceInner, at: u32, import: ImportedFunction) -> VmImport {
+    match import {
+        ImportedFunction::Host(_) => VmImport { entry: sys::lazy_stub_address(), vmctx: instance.vmctx(), index: at, reserved: 0 },
+        ImportedFunction::Wasm { instance, function } => {
+            // SAFETY: instances live as long as the store.
+            let vmctx = unsafe { (*instance).vmctx() };
+            VmImport { entry: sys::dispatch_stub_address(), vmctx, index: function.0, reserved: 0 }
+        }
+    }
+}
+
+fn initialize_globals(instance: &mut InstanceInner) {
+    let code = Arc::clone(&instance.code);
+    let module = code.module();
+    let imported = module.header().imported_globals as usize;
+    for (at, record) in module.globals().iter().enumerate().skip(imported) {
+        let value = instance.evaluate(&record.init);
+        // SAFETY: a cell of this vmctx; nothing runs yet.
+        unsafe { *instance.global(at as u32) = value };
+    }
+}
+
+/// Fills tables and memories from active segments, in order; the first that does not fit traps, and what was written before stays, as the specification has it.
+fn initialize_segments(instance: &mut InstanceInner) -> Result<(), TrapCode> {
+    let code = Arc::clone(&instance.code);
+    let module = code.module();
+    for (at, table) in module.tables().iter().enumerate().skip(module.header().imported_tables as usize) {
+        let value = instance.evaluate(&table.init);
+        if value != 0 {
+            instance.table_fill(at as u32, 0, value, table.min)?;
+        }
+    }
+    for (at, elem) in module.elems().iter().enumerate() {
+        if elem.mode == mode::ACTIVE {
+            let offset = u64::from(instance.evaluate(&elem.offset) as u32);
+            instance.table_init(elem.table, at as u32, offset, 0, elem.items_len.into())?;
+        }
+        if elem.mode != mode::PASSIVE {
+            instance.elem_drop(at as u32);
+        }
+    }
+    for (at, data) in module.data_segments().iter().enumerate() {
+        if data.mode == mode::ACTIVE {
+            let offset = u64::from(instance.evaluate(&data.offset) as u32);
+            instance.memory_init(data.memory, at as u32, offset, 0, data.bytes.len.into())?;
+            instance.data_drop(at as u32);
+        }
+    }
+    Ok(())
+}
+
+/// The start function of an instance.
+pub(crate) fn start_function(instance: &InstanceInner) -> Option<FuncIndex> {
+    instance.code.module().start()
+}

@@ -1,0 +1,90 @@
+//! The interpreter's context: what its handlers reach beside their six registers, and the frames of one activation.
+//!
+//! An *activation* is one native call of the interpreter. Guest calls from interpreted to interpreted functions of the same instance push a [`Frame`] and
+//! stay in the activation; every other call leaves it through [`super::out`].
+
+use crate::store::StoreInner;
+use std::sync::atomic::AtomicI32;
+use trjit_module::flat::{FunctionRecord, SideTableEntry};
+use trjit_module::vm::{VmLayout, VmStore};
+use trjit_module::{FuncIndex, TrapCode};
+
+/// A suspended caller on the control stack.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Frame {
+    /// Where the caller goes on: behind its call instruction.
+    pub ip: *const u8,
+    pub fp: *mut u64,
+    pub st: *const SideTableEntry,
+    pub function: u32,
+}
+
+/// How a run of handlers ended; a plain number, so that handlers can tail-call each other with it as their result.
+pub type Exit = u32;
+/// The activation's first function returned; its results stand at its frame's start.
+pub const DONE: Exit = 0;
+/// The guest trapped: `Cx::trap` tells why, unless a trap is pending in the store already.
+pub const TRAP: Exit = 1;
+/// A hot loop: the saved registers stand at a loop header, for which compiled code exists.
+pub const OSR: Exit = 2;
+
+/// See the module. Handlers get it as a raw pointer, since calls out of the interpreter may look at it, too (backtraces).
+#[repr(C)]
+pub struct Cx {
+    /// Length in bytes and start of memory 0; refreshed after everything that may grow it.
+    pub mem_len: u64,
+    pub mem_base: *mut u8,
+    pub vmctx: *mut u8,
+    /// The module's code bytes, side table and function records.
+    pub code: *const u8,
+    pub side_table: *const SideTableEntry,
+    pub functions: *const FunctionRecord,
+    pub imported_functions: u32,
+    /// The running function and its record.
+    pub function: u32,
+    pub record: *const FunctionRecord,
+    /// Behind the last instruction of the running function.
+    pub code_end: *const u8,
+    pub jump_table: *const AtomicI32,
+    /// Calls and back-edges of each defined function so far.
+    pub hotness: *mut u32,
+    pub call_threshold: u32,
+    pub loop_threshold: u32,
+    pub frame_top: *mut Frame,
+    pub frame_base: *mut Frame,
+    pub frame_end: *mut Frame,
+    pub stack_end: *mut u64,
+    pub vm_store: *mut VmStore,
+    pub layout: VmLayout,
+    pub store: *mut StoreInner,
+    /// Callee of a call that leaves the interpreter.
+    pub callee: u32,
+    pub callee_vmctx: *mut u8,
+    /// Code for the loop at `ip`, on exit [`OSR`].
+    pub osr_entry: *const u8,
+    /// Registers, saved when handlers return or call out.
+    pub ip: *const u8,
+    pub sp: *mut u64,
+    pub fp: *mut u64,
+    pub st: *const SideTableEntry,
+    pub trap: Option<TrapCode>,
+    /// Training only: counters by function and by side table entry.
+    pub entries: *mut u64,
+    pub branches: *mut u64,
+}
+
+impl Cx {
+    /// The position of `ip` in the module's code bytes.
+    ///
+    /// # Safety
+    /// `ip` points into this module's code.
+    pub unsafe fn code_offset(&self, ip: *const u8) -> u32 {
+        // SAFETY: both point into the same allocation, by contract.
+        unsafe { ip.offset_from(self.code) as u32 }
+    }
+
+    pub fn func(&self) -> FuncIndex {
+        FuncIndex(self.function)
+    }
+}

@@ -1,0 +1,27 @@
+//! Tier 0: the in-place interpreter. It runs the wasm bytes as they are; the side table tells where branches go.
+//!
+//! Every opcode has a handler with the interpreter's registers as parameters; it does its work and calls the next opcode's handler as
+//! its last act, which the optimizer turns into a jump. So handlers must own nothing with a destructor and let no address of a local escape: what needs more
+//! goes to an outlined function. `tests/interpreter_stack.rs` keeps watch that no handler uses up native stack.
+//!
+//! | register | meaning |
+//! |---|---|
+//! | `ip` | behind the opcode being executed |
+//! | `sp` | first free slot of the operand stack, which grows upwards |
+//! | `fp` | the frame: locals, then operand stack |
+//! | `st` | the next side table entry in program order |
+//! | `cx` | everything else ([`cx::Cx`]) |
+//! | `mem` | start of memory 0 |
+//!
+//! The handlers exist twice: `Training` records the profile, `Plain` only what tier-up needs.
+
+pub mod cx;
+mod dispatch;
+mod handlers;
+mod leb;
+pub mod numeric;
+mod out;
+pub mod run;
+
+pub(crate) use out::instance_of;
+pub(crate) use run::interpret;

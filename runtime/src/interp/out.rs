@@ -1,0 +1,250 @@
+//! Ways out of the interpreter's handlers: calls that leave the activation, tier-up, recording, and operations too large for a handler.
+
+use super::cx::Cx;
+use super::leb::read_u32;
+use crate::driver;
+use crate::instance::InstanceInner;
+use crate::jit;
+use std::mem::offset_of;
+use trjit_module::vm::{VmHeader, VmTable};
+use trjit_module::{DefinedFuncIndex, FuncIndex, TrapCode};
+
+/// The running instance.
+///
+/// # Safety
+/// `cx` is the running activation's, and no other reference to the instance is used at the same time.
+unsafe fn instance<'a>(cx: *const Cx) -> &'a mut InstanceInner {
+    // SAFETY: by contract; instances live as long as their store.
+    unsafe { &mut *instance_of((*cx).vmctx) }
+}
+
+/// The instance that a vmctx belongs to.
+///
+/// # Safety
+/// `vmctx` is an instance's.
+pub unsafe fn instance_of(vmctx: *mut u8) -> *mut InstanceInner {
+    // SAFETY: by contract, the header is there.
+    unsafe { *vmctx.add(offset_of!(VmHeader, instance)).cast::<*mut InstanceInner>() }
+}
+
+/// Refreshes what handlers know of memory 0.
+///
+/// # Safety
+/// `cx` is the running activation's.
+pub unsafe fn refresh_memory(cx: *mut Cx) {
+    // SAFETY: by contract; definitions live as long as the store.
+    unsafe {
+        if let Some(memory) = instance(cx).memory_definition(0) {
+            (*cx).mem_base = (*memory).base;
+            (*cx).mem_len = (*memory).len;
+        }
+    }
+}
+
+/// Calls `cx.callee` of `cx.callee_vmctx` by compiled code, a host function or another activation; arguments are on top of the operand stack, and `cx.sp` ends
+/// behind the results. False when a trap is pending.
+///
+/// # Safety
+/// The registers are saved in `cx`.
+#[inline(never)]
+pub unsafe fn call(cx: *mut Cx) -> bool {
+    // SAFETY: by contract; the store outlives its activations.
+    unsafe {
+        let callee = instance_of((*cx).callee_vmctx);
+        let function = FuncIndex((*cx).callee);
+        let ty = (*callee).func_type(function);
+        let (params, results) = (ty.param_bytes().len(), ty.result_bytes().len());
+        let slots = (*cx).sp.sub(params);
+        let store = (*cx).store;
+        let saved = ((*store).stack_top, (*store).frame_top);
+        (*store).stack_top = slots.add(params.max(results));
+        (*store).frame_top = (*cx).frame_top;
+        let done = driver::call_function(store, callee, function, slots);
+        ((*store).stack_top, (*store).frame_top) = saved;
+        (*cx).sp = slots.add(results);
+        refresh_memory(cx);
+        done.is_ok()
+    }
+}
+
+/// Whether compiled code exists for the loop header at `cx.ip`; asks for it where not.
+///
+/// # Safety
+/// The registers are saved in `cx`.
+#[inline(never)]
+pub unsafe fn osr_code_ready(cx: *mut Cx) -> bool {
+    // SAFETY: by contract.
+    unsafe {
+        let hot = (*cx).hotness.add(((*cx).function - (*cx).imported_functions) as usize);
+        let instance = instance(cx);
+        *hot = (*cx).loop_threshold.saturating_sub(instance.code.engine().tunables().recheck_interval);
+        let offset = (*cx).code_offset((*cx).ip);
+        (*cx).osr_entry = jit::loop_entry(instance, FuncIndex((*cx).function), offset);
+        !(*cx).osr_entry.is_null()
+    }
+}
+
+/// An interpreted function has become hot: asks for its code.
+///
+/// # Safety
+/// `cx` is the running activation's.
+#[cold]
+#[inline(never)]
+pub unsafe fn function_is_hot(cx: *mut Cx, callee: u32) {
+    // SAFETY: by contract.
+    unsafe {
+        let instance = instance(cx);
+        *(*cx).hotness.add((callee - (*cx).imported_functions) as usize) =
+            (*cx).call_threshold.saturating_sub(instance.code.engine().tunables().recheck_interval);
+        jit::request_function(instance, FuncIndex(callee));
+    }
+}
+
+/// # Safety
+/// `cx` is the running activation's.
+#[cold]
+#[inline(never)]
+pub unsafe fn record_first_entry(cx: *mut Cx, callee: u32) {
+    // SAFETY: by contract.
+    if let Some(recorder) = unsafe { (*(*cx).store).recorder.as_mut() } {
+        // SAFETY: by contract.
+        let imported = unsafe { (*cx).imported_functions };
+        recorder.record_entry(DefinedFuncIndex(callee - imported));
+    }
+}
+
+/// # Safety
+/// `cx` is the running activation's.
+#[inline(never)]
+pub unsafe fn record_indirect(cx: *mut Cx, site: u32, callee_vmctx: *mut u8, function: u32) {
+    // SAFETY: by contract.
+    unsafe {
+        let own = callee_vmctx == (*cx).vmctx;
+        if let Some(recorder) = (*(*cx).store).recorder.as_mut() {
+            recorder.record_indirect(site, own.then_some(FuncIndex(function)));
+        }
+    }
+}
+
+/// The reference in a table element that is filled on first use.
+///
+/// # Safety
+/// `cx` is the running activation's.
+#[cold]
+#[inline(never)]
+pub unsafe fn fill_element(cx: *mut Cx, table: u32, index: u32) -> u64 {
+    // SAFETY: by contract. The index was checked by the caller.
+    unsafe { instance(cx).table_get(table, u64::from(index)).unwrap_or(0) }
+}
+
+/// # Safety
+/// `cx` is the running activation's.
+#[inline(never)]
+pub unsafe fn memory_grow(cx: *mut Cx, delta: u64) -> u64 {
+    // SAFETY: by contract.
+    unsafe {
+        let old = instance(cx).memory_grow(0, u64::from(delta as u32));
+        refresh_memory(cx);
+        u64::from(old as u32)
+    }
+}
+
+/// # Safety
+/// `cx` is the running activation's.
+#[inline(never)]
+pub unsafe fn table_get(cx: *mut Cx, table: u32, index: u64) -> Result<u64, TrapCode> {
+    // SAFETY: by contract.
+    unsafe { instance(cx).table_get(table, u64::from(index as u32)) }
+}
+
+/// # Safety
+/// `cx` is the running activation's.
+#[inline(never)]
+pub unsafe fn table_set(cx: *mut Cx, table: u32, index: u64, value: u64) -> Result<(), TrapCode> {
+    // SAFETY: by contract.
+    unsafe { instance(cx).table_set(table, u64::from(index as u32), value) }
+}
+
+/// # Safety
+/// `cx` is the running activation's.
+#[inline(never)]
+pub unsafe fn ref_func(cx: *mut Cx, function: u32) -> u64 {
+    // SAFETY: by contract.
+    unsafe { instance(cx).ref_func(FuncIndex(function)) }
+}
+
+/// Runs an operation behind the prefix 0xFC (8..=17); reads its immediates at `cx.ip` and its operands below `cx.sp`, and moves both.
+///
+/// # Safety
+/// The registers are saved in `cx`, `ip` behind the operation's number.
+#[inline(never)]
+pub unsafe fn bulk_operation(cx: *mut Cx, op: u32) -> Result<(), TrapCode> {
+    // SAFETY: validation has proved immediates and operands.
+    unsafe {
+        let instance = instance(cx);
+        let mut ip = (*cx).ip;
+        let pop = || {
+            (*cx).sp = (*cx).sp.sub(1);
+            u64::from(*(*cx).sp as u32)
+        };
+        match op {
+            8 => {
+                let (segment, memory) = (read_u32(&mut ip), read_u32(&mut ip));
+                let (len, src, dst) = (pop(), pop(), pop());
+                instance.memory_init(memory, segment, dst, src, len)?;
+            }
+            9 => instance.data_drop(read_u32(&mut ip)),
+            10 => {
+                let (dst_memory, src_memory) = (read_u32(&mut ip), read_u32(&mut ip));
+                let (len, src, dst) = (pop(), pop(), pop());
+                instance.memory_copy(dst_memory, src_memory, dst, src, len)?;
+            }
+            11 => {
+                let memory = read_u32(&mut ip);
+                let (len, value, dst) = (pop(), pop(), pop());
+                instance.memory_fill(memory, dst, value as u8, len)?;
+            }
+            12 => {
+                let (segment, table) = (read_u32(&mut ip), read_u32(&mut ip));
+                let (len, src, dst) = (pop(), pop(), pop());
+                instance.table_init(table, segment, dst, src, len)?;
+            }
+            13 => instance.elem_drop(read_u32(&mut ip)),
+            14 => {
+                let (dst_table, src_table) = (read_u32(&mut ip), read_u32(&mut ip));
+                let (len, src, dst) = (pop(), pop(), pop());
+                instance.table_copy(dst_table, src_table, dst, src, len)?;
+            }
+            15 => {
+                let table = read_u32(&mut ip);
+                let delta = pop();
+                let slot = (*cx).sp.sub(1);
+                *slot = u64::from(instance.table_grow(table, *slot, delta) as u32);
+            }
+            16 => {
+                let table = read_u32(&mut ip);
+                *(*cx).sp = table_len(instance, table);
+                (*cx).sp = (*cx).sp.add(1);
+            }
+            17 => {
+                let table = read_u32(&mut ip);
+                let len = pop();
+                (*cx).sp = (*cx).sp.sub(2);
+                let (dst, value) = (u64::from(*(*cx).sp as u32), *(*cx).sp.add(1));
+                instance.table_fill(table, dst, value, len)?;
+            }
+            // Validation lets no other number through.
+            _ => return Err(TrapCode::Unreachable),
+        }
+        (*cx).ip = ip;
+        Ok(())
+    }
+}
+
+/// # Safety
+/// The table's definition is alive.
+unsafe fn table_len(instance: &InstanceInner, table: u32) -> u64 {
+    let definition: *const VmTable = instance.table_definition(table);
+    // SAFETY: by contract.
+    unsafe { (*definition).len }
+}

@@ -1,0 +1,120 @@
+//! Tier-up in the process: what has become hot in the interpreter is compiled, on a thread of its own or at once, and published.
+
+use crate::code::{LoopCode, ModuleCode, Purpose};
+use crate::instance::InstanceInner;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use trjit_code::{CompileRequest, CompiledFunction, Entry, NoDirectCalls, Tier};
+use trjit_module::FuncIndex;
+
+/// One function or loop to compile.
+struct Job {
+    code: Arc<ModuleCode>,
+    purpose: Purpose,
+}
+
+/// The way to the compiling thread.
+pub(crate) struct JitQueue(Option<Sender<Job>>);
+
+impl JitQueue {
+    /// Starts the thread. Where the system gives none, compilation happens at once.
+    pub fn start() -> JitQueue {
+        let (sender, receiver) = channel();
+        let thread = std::thread::Builder::new().name("trjit-compile".to_string()).spawn(move || work(&receiver));
+        JitQueue(thread.is_ok().then_some(sender))
+    }
+}
+
+/// Compiles what comes, and publishes together what had been waiting together.
+fn work(jobs: &Receiver<Job>) {
+    while let Ok(first) = jobs.recv() {
+        let code = Arc::clone(&first.code);
+        let batch = code.engine().tunables().publish_batch;
+        let mut units = Vec::new();
+        let mut next = Some(first);
+        while let Some(job) = next.take() {
+            if !Arc::ptr_eq(&job.code, &code) {
+                compile_and_publish(&job.code, &[job.purpose]);
+            } else {
+                compile(&code, job.purpose, &mut units);
+            }
+            if units.len() < batch {
+                next = jobs.try_recv().ok();
+            }
+        }
+        code.publish(&units);
+    }
+}
+
+fn compile_and_publish(code: &Arc<ModuleCode>, purposes: &[Purpose]) {
+    let mut units = Vec::new();
+    for &purpose in purposes {
+        compile(code, purpose, &mut units);
+    }
+    code.publish(&units);
+}
+
+/// Compiles for one purpose, and the trampoline that its code needs to be entered.
+fn compile(code: &ModuleCode, purpose: Purpose, units: &mut Vec<(Purpose, CompiledFunction)>) {
+    let Some(compiler) = code.engine().compiler() else { return };
+    let (function, entry) = match purpose {
+        Purpose::Function(function) => (function, Entry::Start),
+        Purpose::Loop(function, offset) => (function, Entry::At(offset)),
+        Purpose::ToNative(_) | Purpose::ToInterpreter(_) => return,
+    };
+    let settings = code.engine().settings();
+    let module = code.module();
+    let ty = module.type_of(function);
+    let trampoline = Purpose::ToNative(ty);
+    if entry == Entry::Start && code.misses_to_native(ty) && !units.iter().any(|(known, _)| *known == trampoline) {
+        match compiler.to_native(module, ty, settings) {
+            Ok(unit) => units.push((trampoline, unit)),
+            Err(_) => return,
+        }
+    }
+    let request = CompileRequest { module, function, tier: Tier::Ap4, entry, settings, direct_calls: &NoDirectCalls };
+    match compiler.compile(&request) {
+        Ok(unit) => units.push((purpose, unit)),
+        Err(_) => code.failed(purpose),
+    }
+}
+
+/// Has a job done, by the thread or at once.
+fn submit(code: &Arc<ModuleCode>, purpose: Purpose) {
+    if code.engine().tunables().background {
+        if let Some(sender) = &code.engine().jit().0 {
+            let job = Job { code: Arc::clone(code), purpose };
+            if sender.send(job).is_ok() {
+                return;
+            }
+        }
+    }
+    compile_and_publish(code, &[purpose]);
+}
+
+/// Asks for a function's code, the first time; it appears in the jump tables when it is ready.
+pub(crate) fn request_function(instance: &InstanceInner, function: FuncIndex) {
+    let code = &instance.code;
+    if code.engine().compiler().is_some() && code.request(function) {
+        submit(code, Purpose::Function(function));
+    }
+}
+
+/// Code for the loop whose first instruction stands at `offset`, or null; asks for it the first time.
+pub(crate) fn loop_entry(instance: &InstanceInner, function: FuncIndex, offset: u32) -> *const u8 {
+    let code = &instance.code;
+    if code.engine().compiler().is_none() {
+        return std::ptr::null();
+    }
+    let mut state = code.request_loop(function, offset);
+    if state.is_none() {
+        submit(code, Purpose::Loop(function, offset));
+        if !code.engine().tunables().background {
+            state = code.request_loop(function, offset);
+        }
+    }
+    match state {
+        Some(LoopCode::Ready(offset)) => code.address(offset),
+        Some(LoopCode::Requested | LoopCode::Failed) | None => std::ptr::null(),
+    }
+}

@@ -1,0 +1,197 @@
+//! The store: one isolation unit. Everything that guests of one program share lives here, and one thread uses it.
+
+use crate::activation::Activation;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::host::HostFunction;
+use crate::instance::InstanceInner;
+use crate::interp::cx::Frame;
+use crate::memory::MemoryInner;
+use crate::sys::{self, InterruptHandle, Interruptible, ReservedArray};
+use crate::table::TableInner;
+use crate::trap::Trap;
+use std::ptr;
+use trjit_module::vm::{VmFuncRef, VmStore};
+use trjit_trace::Recorder;
+
+/// Most references to functions in one store: address space only, 16 bytes each.
+const MAX_FUNC_REFS: usize = 1 << 26;
+
+/// A store with the embedder's data. Not `Sync`, and used by one thread at a time.
+pub struct Store<T> {
+    inner: Box<StoreInner>,
+    data: Box<T>,
+}
+
+/// What the runtime itself needs; the address of it, and of everything in it that is boxed, stays the same.
+#[repr(C)]
+pub(crate) struct StoreInner {
+    /// First, so that a pointer to it is one to the store.
+    pub vm: VmStore,
+    pub engine: Engine,
+    pub instances: Vec<Box<InstanceInner>>,
+    pub memories: Vec<Box<MemoryInner>>,
+    pub tables: Vec<Box<TableInner>>,
+    pub host_functions: Vec<HostFunction>,
+    /// Funcrefs by store index; index 0 stays unused, it is null.
+    pub func_refs: ReservedArray<VmFuncRef>,
+    pub func_refs_used: u64,
+    stack: ReservedArray<u64>,
+    frames: ReservedArray<Frame>,
+    /// Where the next activation's frame goes.
+    pub stack_top: *mut u64,
+    pub stack_end: *mut u64,
+    pub frame_top: *mut Frame,
+    pub frame_end: *mut Frame,
+    pub activations: *const Activation,
+    pub pending: Option<Trap>,
+    /// The embedder's data; its type is known to the typed wrappers.
+    pub data: *mut (),
+    /// Training: what is recorded, and of which instance.
+    pub recorder: Option<Recorder>,
+    pub recorded: Option<u32>,
+    interruptible: Option<Interruptible>,
+}
+
+impl<T> Store<T> {
+    /// Reserves the interpreter's stack and installs the signal handlers of the process.
+    pub fn new(engine: &Engine, data: T) -> Result<Store<T>, Error> {
+        let tunables = engine.tunables();
+        let resource = |what| move |error: sys::MemoryError| Error::Resource { what, detail: error.to_string() };
+        let stack = ReservedArray::new("the interpreter's stack", tunables.interpreter_stack / 8).map_err(resource("store"))?;
+        let frames = ReservedArray::new("the interpreter's frames", tunables.interpreter_frames).map_err(resource("store"))?;
+        let func_refs = ReservedArray::new("function references", MAX_FUNC_REFS).map_err(resource("store"))?;
+        sys::signals::install(Some(crate::driver::trap_hook))
+            .map_err(|error| Error::Resource { what: "signal handlers", detail: error.to_string() })?;
+        let mut data = Box::new(data);
+        let inner = StoreInner {
+            vm: new_vm_store(),
+            engine: engine.clone(),
+            instances: Vec::new(),
+            memories: Vec::new(),
+            tables: Vec::new(),
+            host_functions: Vec::new(),
+            func_refs,
+            func_refs_used: 1,
+            stack_top: stack.base(),
+            // SAFETY: the ends of the reserved arrays.
+            stack_end: unsafe { stack.base().add(stack.capacity()) },
+            frame_top: frames.base(),
+            // SAFETY: as above.
+            frame_end: unsafe { frames.base().add(frames.capacity()) },
+            stack,
+            frames,
+            activations: ptr::null(),
+            pending: None,
+            data: (&raw mut *data).cast(),
+            recorder: None,
+            recorded: None,
+            interruptible: None,
+        };
+        let mut inner = Box::new(inner);
+        // SAFETY: the store is boxed and drops its `Interruptible` with itself; `interrupt` is accessed atomically, or by reads of its own thread.
+        inner.interruptible = Some(unsafe { Interruptible::new(&raw mut inner.vm) });
+        Ok(Store { inner, data })
+    }
+
+    pub fn data(&self) -> &T {
+        &self.data
+    }
+
+    pub fn data_mut(&mut self) -> &mut T {
+        &mut self.data
+    }
+
+    pub fn engine(&self) -> &Engine {
+        &self.inner.engine
+    }
+
+    /// Stops this store's guest from another thread.
+    pub fn interrupt_handle(&self) -> InterruptHandle {
+        self.inner.interruptible().handle()
+    }
+
+    /// Where blocking host functions look whether the guest shall stop: not 0.
+    pub fn interrupt_requested(&self) -> bool {
+        self.inner.interrupted()
+    }
+
+    /// Records the next instance that is made into `recorder`: it then runs in the interpreter.
+    pub fn record_next_instance(&mut self, recorder: Recorder) {
+        self.inner.recorder = Some(recorder);
+        self.inner.recorded = Some(self.inner.instances.len() as u32);
+    }
+
+    /// What was recorded so far; recording ends.
+    pub fn take_recorder(&mut self) -> Option<Recorder> {
+        self.inner.recorded = None;
+        self.inner.recorder.take()
+    }
+
+    pub(crate) fn inner(&mut self) -> *mut StoreInner {
+        &raw mut *self.inner
+    }
+}
+
+impl StoreInner {
+    /// Whether this instance's run is recorded.
+    pub fn records(&self, instance: u32) -> bool {
+        self.recorder.is_some() && self.recorded == Some(instance)
+    }
+
+    /// The counters for the interpreter: by function, by side table entry; null where nothing is recorded.
+    pub fn counters(&mut self, instance: u32) -> (*mut u64, *mut u64) {
+        match &mut self.recorder {
+            Some(recorder) if self.recorded == Some(instance) => {
+                (recorder.entries_mut().as_mut_ptr(), recorder.branches_mut().as_mut_ptr())
+            }
+            _ => (ptr::null_mut(), ptr::null_mut()),
+        }
+    }
+
+    pub fn interruptible(&self) -> &Interruptible {
+        // Set by `Store::new`, the only maker of stores.
+        self.interruptible.as_ref().expect("a store is interruptible from its first moment")
+    }
+
+    pub fn interrupted(&self) -> bool {
+        // SAFETY: the field lives as long as the store and is accessed atomically by other threads.
+        unsafe { std::sync::atomic::AtomicU32::from_ptr((&raw const self.vm.interrupt).cast_mut()) }
+            .load(std::sync::atomic::Ordering::Acquire)
+            != 0
+    }
+
+    /// Room for `count` references to functions; the first one's index.
+    pub fn reserve_func_refs(&mut self, count: u32) -> Option<u64> {
+        let first = self.func_refs_used;
+        let end = first + u64::from(count);
+        (end <= self.func_refs.capacity() as u64).then(|| {
+            self.func_refs_used = end;
+            first
+        })
+    }
+}
+
+impl Drop for StoreInner {
+    fn drop(&mut self) {
+        // Before the memory that they point to goes.
+        self.interruptible = None;
+        self.instances.clear();
+        let _ = (self.stack.capacity(), self.frames.capacity());
+    }
+}
+
+fn new_vm_store() -> VmStore {
+    VmStore {
+        stack_limit: 0,
+        entry_sp: 0,
+        exit_fp: 0,
+        exit_pc: 0,
+        unwind: 0,
+        interrupt: 0,
+        trap_code: 0,
+        trap_pc: 0,
+        trap_fp: 0,
+        reserved: [0; 4],
+    }
+}
