@@ -132,7 +132,8 @@ impl Text {
     /// Appends a unit's code and tables.
     fn append(&mut self, tables: &Tables, piece: &Piece<'_>) -> Result<(), LinkError> {
         let LinkedText { bytes, functions, traps, calls, edges: _ } = &mut self.linked;
-        let start = bytes.len().next_multiple_of(piece.align.max(1));
+        // An object may ask for any alignment; what does not fit is refused before anything is allocated.
+        let start = bytes.len().checked_next_multiple_of(piece.align.max(1)).unwrap_or(usize::MAX);
         let end = start.saturating_add(piece.bytes.len());
         if end > MAX_TEXT {
             return Err(LinkError::TooLarge { found: end });

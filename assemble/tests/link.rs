@@ -149,3 +149,18 @@ fn damaged_objects_are_refused() {
         assert!(link(&cut).is_err(), "the first {len} of {} bytes link", whole.len());
     }
 }
+
+#[test]
+fn a_forged_alignment_is_refused() {
+    let mut emitted = forged("function.1", "function.1", elf::R_X86_64_PLT32);
+    assert!(link(&emitted).is_ok());
+    let bytes = &mut emitted.objects[0];
+    // The alignment is the field at 48 of a section header of 64 bytes; the table's place is at 40 of the file header.
+    let table = u64::from_le_bytes(bytes[40..48].try_into().expect("eight bytes")) as usize;
+    for align in (table + 48..bytes.len() - 8).step_by(64) {
+        if bytes[align..align + 8] == 16u64.to_le_bytes() {
+            bytes[align..align + 8].copy_from_slice(&(1u64 << 63).to_le_bytes());
+        }
+    }
+    assert!(matches!(link(&emitted), Err(LinkError::TooLarge { .. })));
+}
