@@ -31,8 +31,8 @@ impl Targets {
     }
 }
 
-/// Settings by name and value. Spectre mitigations are off: guests of one process trust each other no more than threads do, and the README says so;
-/// probes are off because the stack limit check of the prologue counts the whole frame.
+/// Settings by name and value. Spectre mitigations are off: guests are not yet meant to be hostile, and the masks cost a branch-free select an access. Probes are
+/// off because the stack limit check of the prologue counts the whole frame.
 fn flags(tier: Tier) -> [(&'static str, &'static str); 13] {
     let (opt_level, regalloc) = match tier {
         Tier::A1 => ("none", "single_pass"),

@@ -10,7 +10,7 @@ use super::Translator;
 use crate::fault::{Fault, Res};
 use crate::slots;
 use crate::state::{BlockSig, Frame, FrameKind};
-use cranelift_codegen::ir::{Block, BlockArg, BlockCall, InstBuilder, JumpTableData, Type, Value, types};
+use cranelift_codegen::ir::{Block, BlockArg, BlockCall, InstBuilder, JumpTableData, Type, types};
 use cranelift_frontend::Variable;
 use wasmparser::{BrTable, Operator};
 
@@ -299,20 +299,6 @@ impl<'a> Translator<'a, '_> {
         Ok(())
     }
 
-    pub(super) fn local_get(&mut self, local: u32) -> Res<()> {
-        let variable = *self.locals.get(local as usize).ok_or_else(|| no_local(local))?;
-        let value = self.b.use_var(variable);
-        self.push(value);
-        Ok(())
-    }
-
-    pub(super) fn local_set(&mut self, local: u32) -> Res<Value> {
-        let value = self.pop()?;
-        let variable = *self.locals.get(local as usize).ok_or_else(|| no_local(local))?;
-        self.b.def_var(variable, value);
-        Ok(value)
-    }
-
     pub(super) fn unreachable(&mut self) {
         self.b.ins().trap(crate::env::trap(trjit_module::TrapCode::Unreachable));
         self.reachable = false;
@@ -335,9 +321,4 @@ impl<'a> Translator<'a, '_> {
 #[cold]
 fn no_frame() -> Fault {
     Fault::internal("no control frame is left")
-}
-
-#[cold]
-fn no_local(local: u32) -> Fault {
-    Fault::internal(format!("there is no local {local}"))
 }

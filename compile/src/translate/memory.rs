@@ -75,13 +75,26 @@ impl Translator<'_, '_> {
 
     fn reserved_place(&mut self, memory: u32, index: Value, offset: u64, width: u64) -> Res<Place> {
         let flags = self.env.flags.heap;
-        let base = self.env.fixed_memory_base(&mut self.b, memory)?;
+        let base = self.fixed_base(memory)?;
         if let Some(address) = self.constant(index).map(|index| index + offset).filter(|address| address + width <= i32::MAX as u64) {
             return Ok(Place { base, offset: address as i32, flags });
         }
         let wide = self.b.ins().uextend(types::I64, index);
         // The guard is below 2 GiB, and the offset below the guard.
         Ok(Place { base: self.b.ins().iadd(base, wide), offset: offset as i32, flags })
+    }
+
+    /// Base of a memory that never moves. Loaded once a block: without the optimizer nobody else would merge the loads.
+    fn fixed_base(&mut self, memory: u32) -> Res<Value> {
+        let block = self.b.current_block();
+        match self.known_base {
+            Some((at, of, base)) if Some(at) == block && of == memory => Ok(base),
+            _ => {
+                let base = self.env.fixed_memory_base(&mut self.b, memory)?;
+                self.known_base = block.map(|block| (block, memory, base));
+                Ok(base)
+            }
+        }
     }
 
     /// Traps when index + reach is beyond the length; returns the index in 64 bits.

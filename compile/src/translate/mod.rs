@@ -1,6 +1,6 @@
 //! A function body to Cranelift IR, in one pass.
 //!
-//! The operand stack of wasm becomes a stack of SSA values, locals become variables of the builder, labels become blocks. What cannot be reached is
+//! The operand stack of wasm becomes a stack of SSA values, locals become variables of the builder or slots of the frame, labels become blocks. What cannot be reached is
 //! skipped, so every instruction that is translated finds its operands on the stack.
 //!
 //! **Conditions are lazy**: a comparison pushes Cranelift's `i8`; whoever needs a number widens it ([`Translator::pop`]), branches and `select` take it as it
@@ -11,11 +11,13 @@
 
 mod calls;
 mod control;
+mod locals;
 mod memory;
 mod numeric;
 mod operators;
 mod tables;
 
+use self::locals::Locals;
 use crate::env::Env;
 use crate::fault::{Fault, Res};
 use crate::signature::{self, clif_type, clif_type_of, returns_by_pointer};
@@ -56,7 +58,7 @@ pub struct Translator<'a, 'b> {
     ty: FuncType<'a>,
     results: Results,
     loop_entry: Option<LoopEntry>,
-    locals: Vec<Variable>,
+    locals: Locals,
     stack: Vec<Value>,
     /// For each position of the operand stack: variables that hold values below a frame where code may land.
     stack_variables: Vec<Vec<(Type, Variable)>>,
@@ -64,6 +66,8 @@ pub struct Translator<'a, 'b> {
     /// Whether the current instruction can be reached. If not, `dead_frames` counts the frames opened since.
     reachable: bool,
     dead_frames: u32,
+    /// The block where the base of that memory was last loaded, and the base.
+    known_base: Option<(Block, u32, Value)>,
     /// Slots for the results of calls that return them through a pointer; shared by all of them, since they are loaded right after the call.
     result_area: Option<StackSlot>,
     /// Arguments of the next branch; kept for its memory.
@@ -93,17 +97,19 @@ pub fn function(
         ty,
         results: Results::Registers,
         loop_entry: None,
-        locals: Vec::with_capacity(record.locals as usize),
+        locals: Locals::none(),
         stack: Vec::new(),
         stack_variables: Vec::new(),
         frames: Vec::new(),
         reachable: true,
         dead_frames: 0,
+        known_base: None,
         result_area: None,
         branch_args: Vec::new(),
     };
     let body = trjit_module::body_reader(module, record);
     let types = local_types(ty, &body)?;
+    translator.declare_locals(request.tier, &types);
     match request.entry {
         Entry::Start => translator.enter_at_start(&types)?,
         Entry::At(offset) => translator.enter_at_loop(&types, offset)?,
@@ -131,12 +137,6 @@ impl Translator<'_, '_> {
         self.b.block_params(entry).to_vec()
     }
 
-    fn declare_local(&mut self, ty: Type, value: Value) {
-        let variable = self.b.declare_var(ty);
-        self.b.def_var(variable, value);
-        self.locals.push(variable);
-    }
-
     fn enter_at_start(&mut self, types: &[Type]) -> Res<()> {
         let values = self.entry_block();
         self.env.set_vmctx(values[0]);
@@ -145,17 +145,17 @@ impl Translator<'_, '_> {
             self.results = Results::Pointer(params[0]);
             params = &params[1..];
         }
-        for (&ty, &value) in types.iter().zip(params) {
-            self.declare_local(ty, value);
+        for (local, &value) in params.iter().enumerate() {
+            self.local_init(local as u32, value)?;
         }
         let mut zeros: Vec<(Type, Value)> = Vec::new();
-        for &ty in &types[params.len()..] {
+        for (local, &ty) in types.iter().enumerate().skip(params.len()) {
             let known = zeros.iter().find(|zero| zero.0 == ty).map(|zero| zero.1);
             let zero = known.unwrap_or_else(|| self.zero(ty));
             if known.is_none() {
                 zeros.push((ty, zero));
             }
-            self.declare_local(ty, zero);
+            self.local_init(local as u32, zero)?;
         }
         Ok(())
     }
@@ -176,7 +176,7 @@ impl Translator<'_, '_> {
         self.results = Results::Driver(slots);
         for (slot, &ty) in types.iter().enumerate() {
             let value = slots::load(&mut self.b, self.env.flags.slot, ty, slots, slot);
-            self.declare_local(ty, value);
+            self.local_init(slot as u32, value)?;
         }
         let landing = self.b.create_block();
         self.b.ins().jump(landing, &[]);
