@@ -1,0 +1,86 @@
+//! `trjit run`: from a module, a module and a cache, or a cache alone.
+
+use crate::args::{CacheMode, Jit, Run};
+use crate::exit::{CACHE_REFUSED, FAILURE, Failure};
+use crate::options::Options;
+use crate::stop::{self, Stopped};
+use crate::{guest, source, ui};
+use anyhow::Result;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+use trjit_cache_format::{Expectations, ModuleId, Refusal};
+use trjit_code::MemoryStyle;
+use trjit_runtime::{Config, Engine, Module, Store, Tunables};
+use trjit_runtime_loader::MappedCache;
+
+pub fn execute(run: &Run) -> Result<u8> {
+    let start = Instant::now();
+    let options = Options::parse(&run.guest)?;
+    let path = guest::module_path(&run.guest);
+    let engine = Engine::new(config(run, &options));
+    let (module, cached) = load(run, &engine, path)?;
+    let interrupt = Arc::new(AtomicBool::new(false));
+    let mut store = Store::new(&engine, guest::wasi_context(&run.guest, &options, &interrupt)?)?;
+    let linker = guest::linker(&engine, &mut store, &run.guest, &options)?;
+    if let Some(limit) = options.timeout {
+        stop::after(limit, store.interrupt_handle(), interrupt, Arc::new(Stopped::default()));
+    }
+    let ready = start.elapsed();
+    let result = guest::run(&linker, &mut store, &module, &run.guest);
+    if run.verbose {
+        let source = if cached { "cache" } else { "no cache" };
+        let compiled = module.compiled_functions();
+        ui::note(&format!(
+            "trjit: {source}; ready after {ready:.2?}; {compiled} functions compiled in this run; total {:.2?}",
+            start.elapsed()
+        ));
+    }
+    guest::finish(result, path)
+}
+
+fn config(run: &Run, options: &Options) -> Config {
+    let mut tunables = Tunables { background: run.jit == Jit::Background, ..Tunables::default() };
+    tunables.call_threshold = run.call_threshold.unwrap_or(tunables.call_threshold);
+    tunables.loop_threshold = run.loop_threshold.unwrap_or(tunables.loop_threshold);
+    tunables.max_wasm_stack = options.max_wasm_stack.unwrap_or(tunables.max_wasm_stack);
+    let mut config = Config { tunables, ..Config::default() };
+    if run.jit != Jit::Off {
+        config.compiler = Some(Arc::new(trjit_compile::CraneliftCompiler::new()));
+    }
+    config
+}
+
+/// The module, and whether it comes from a cache.
+fn load(run: &Run, engine: &Engine, path: &Path) -> Result<(Module, bool)> {
+    if run.allow_precompiled && source::looks_precompiled(&source::read(path)?) {
+        let module = open(engine, path, None).map_err(|refusal| refused(&refusal, path))?;
+        return Ok((module, true));
+    }
+    let wasm = source::read_wasm(path)?;
+    if let (Some(cache), CacheMode::Auto | CacheMode::Require) = (&run.cache, run.cache_mode) {
+        match open(engine, cache, Some(ModuleId::of_wasm(&wasm))) {
+            Ok(module) => return Ok((module, true)),
+            Err(refusal) if run.cache_mode == CacheMode::Require => return Err(refused(&refusal, cache)),
+            Err(refusal) => {
+                ui::warning(&format!("cache `{}` is not used [{}]: {refusal}", cache.display(), refusal.code()));
+                ui::help(&refusal.help());
+            }
+        }
+    }
+    if run.cache.is_none() && run.cache_mode == CacheMode::Require {
+        return Err(Failure::new(FAILURE, "--cache-mode require needs a cache").with_help("name it with --cache FILE").into());
+    }
+    Ok((Module::from_parsed(engine, source::parse(path, wasm)?)?, false))
+}
+
+fn open(engine: &Engine, path: &Path, module: Option<ModuleId>) -> Result<Module, Refusal> {
+    let cache = MappedCache::open(path, &Expectations::of_host(module, MemoryStyle::Reserved))?;
+    Module::from_cache(engine, Arc::new(cache))
+}
+
+fn refused(refusal: &Refusal, path: &Path) -> anyhow::Error {
+    let message = format!("cache `{}` is refused [{}]: {refusal}", path.display(), refusal.code());
+    Failure::new(CACHE_REFUSED, message).with_help(refusal.help()).into()
+}

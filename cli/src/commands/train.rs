@@ -1,0 +1,93 @@
+//! `trjit train`: runs the program in the recording interpreter and writes its profile, however the run ends.
+
+use crate::args::Train;
+use crate::exit::{self, SIGNAL_BASE};
+use crate::options::Options;
+use crate::stop::{self, Stopped};
+use crate::{guest, source, ui};
+use anyhow::{Context, Result};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+use trjit_runtime::{Config, Engine, Error, Module, Reason, Store, Tunables};
+use trjit_trace::{Profile, Recorder, RunInfo};
+
+pub fn execute(train: &Train) -> Result<u8> {
+    let options = Options::parse(&train.guest)?;
+    let path = guest::module_path(&train.guest);
+    let output = train.output.clone().unwrap_or_else(|| path.with_extension("trprof"));
+    check_writable(&output)?;
+    let tunables = Tunables { max_wasm_stack: options.max_wasm_stack.unwrap_or(Tunables::default().max_wasm_stack), ..Tunables::default() };
+    let engine = Engine::new(Config { tunables, ..Config::default() });
+    let module = Module::from_parsed(&engine, source::parse(path, source::read_wasm(path)?)?)?;
+    let interrupt = Arc::new(AtomicBool::new(false));
+    let mut store = Store::new(&engine, guest::wasi_context(&train.guest, &options, &interrupt)?)?;
+    let stopped = Arc::new(Stopped::default());
+    stop::on_signals(store.interrupt_handle(), Arc::clone(&interrupt), Arc::clone(&stopped));
+    if let Some(limit) = [train.duration, options.timeout].into_iter().flatten().min() {
+        stop::after(limit, store.interrupt_handle(), interrupt, Arc::clone(&stopped));
+    }
+    let linker = guest::linker(&engine, &mut store, &train.guest, &options)?;
+    store.record_next_instance(Recorder::new(module.parsed()));
+    let start = Instant::now();
+    let result = guest::run(&linker, &mut store, &module, &train.guest);
+    let seconds = start.elapsed().as_secs_f64();
+    let info = RunInfo { workload: train.workload.clone(), seconds, ended: ending(&result, &stopped), ..RunInfo::default() };
+    write_profile(&mut store, &module, info, &output, train.verbose)?;
+    status(result, path, &stopped, train)
+}
+
+/// The guest's status, or what a run that was stopped from outside exits with.
+fn status(result: Result<(), Error>, path: &Path, stopped: &Stopped, train: &Train) -> Result<u8> {
+    let interrupted = matches!(&result, Err(Error::Trap(trap)) if trap.code() == Some(trjit_module::TrapCode::Interrupt));
+    match stopped.signal() {
+        Some(signal) if interrupted => Ok(SIGNAL_BASE + signal as u8),
+        None if interrupted && stopped.by_time() && train.duration.is_some() => Ok(exit::OK),
+        Some(_) | None => guest::finish(result, path),
+    }
+}
+
+/// How the run ended, in the words of the profile.
+fn ending(result: &Result<(), Error>, stopped: &Stopped) -> String {
+    match result {
+        Ok(()) => "exit 0".to_string(),
+        Err(Error::Trap(trap)) => match (&trap.reason, stopped.signal()) {
+            (Reason::Exit(status), _) => format!("exit {status}"),
+            (Reason::Trap(trjit_module::TrapCode::Interrupt), Some(signal)) => format!("signal {signal}"),
+            (Reason::Trap(trjit_module::TrapCode::Interrupt), None) => "time limit".to_string(),
+            (Reason::Trap(code), _) => format!("trap: {code}"),
+            (Reason::Host(_), _) => "host error".to_string(),
+        },
+        Err(_) => "not started".to_string(),
+    }
+}
+
+/// Fails before the run, rather than after it, where the profile can not be written.
+fn check_writable(output: &Path) -> Result<()> {
+    let directory = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let metadata = std::fs::metadata(directory).with_context(|| format!("the profile can not be written to `{}`", output.display()))?;
+    anyhow::ensure!(
+        metadata.is_dir(),
+        "the profile can not be written to `{}`: `{}` is no directory",
+        output.display(),
+        directory.display()
+    );
+    Ok(())
+}
+
+fn write_profile(store: &mut Store<trjit_wasi::WasiCtx>, module: &Module, info: RunInfo, output: &Path, verbose: bool) -> Result<()> {
+    let Some(recorder) = store.take_recorder() else { return Ok(()) };
+    let profile = Profile::from_trace(module.parsed(), recorder.finish(info))?;
+    profile.write(output)?;
+    if verbose {
+        let functions = profile.functions().iter().filter(|function| function.entries > 0).count();
+        let defined = module.parsed().functions().len();
+        ui::note(&format!(
+            "trjit: {functions} of {defined} functions entered, {} calls recorded in `{}`",
+            profile.total_calls(),
+            output.display()
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! Setting a guest up and running it: what `run` and `train` share.
+
+use crate::args::Guest;
+use crate::exit::{self, FAILURE, Failure};
+use crate::options::Options;
+use crate::{source, ui};
+use anyhow::{Context, Result, bail};
+use std::ffi::OsStr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use trjit_module::ValType;
+use trjit_runtime::{Engine, Error, Instance, Limits, Linker, Module, Reason, Store, Trap, Val};
+use trjit_wasi::{WasiCtx, WasiCtxBuilder};
+
+/// Guests exit with statuses below this, as in wasmtime.
+const MAX_GUEST_STATUS: i32 = 126;
+
+/// The path of the module and the guest's own arguments.
+pub fn module_path(guest: &Guest) -> &Path {
+    Path::new(&guest.module_and_args[0])
+}
+
+/// The environment that the flags describe.
+pub fn wasi_context(guest: &Guest, options: &Options, interrupt: &Arc<AtomicBool>) -> Result<WasiCtx> {
+    let mut builder = WasiCtxBuilder::new();
+    builder.inherit_stdio().interrupt_flag(Arc::clone(interrupt));
+    let name = module_path(guest).file_name().unwrap_or_default();
+    builder.arg(guest.argv0.as_deref().map_or(name, OsStr::new));
+    // With --invoke the arguments are the function's.
+    if guest.invoke.is_none() {
+        builder.args(&guest.module_and_args[1..]);
+    }
+    if options.inherit_env {
+        builder.inherit_env();
+    }
+    for variable in &guest.env {
+        match variable.split_once('=') {
+            Some((name, value)) => builder.env(name, value),
+            None => {
+                let value = std::env::var_os(variable);
+                builder.env(
+                    variable,
+                    value.with_context(|| format!("environment variable `{variable}` is not set; give --env {variable}=VALUE"))?,
+                )
+            }
+        };
+    }
+    for dir in &guest.dirs {
+        let (host, inside) = dir.split_once("::").unwrap_or((dir, dir));
+        if matches!(std::fs::metadata(host), Err(error) if error.kind() == std::io::ErrorKind::NotFound) {
+            // Version control and image builders drop empty directories: the guest finds nothing there, and is told so.
+            ui::warning(&format!("--dir {dir}: there is no directory `{host}`; the guest gets nothing at `{inside}`"));
+            continue;
+        }
+        builder.preopened_dir(host, inside, false);
+    }
+    Ok(builder.build()?)
+}
+
+/// A linker with WASI and the preloaded modules, and limits.
+pub fn linker(engine: &Engine, store: &mut Store<WasiCtx>, guest: &Guest, options: &Options) -> Result<Linker<WasiCtx>> {
+    let mut linker = Linker::new();
+    linker.limits(Limits { memory_size: options.max_memory_size, table_elements: options.max_table_elements });
+    trjit_wasi::add_to_linker(&mut linker, |context| context);
+    for preload in &guest.preloads {
+        let Some((name, path)) = preload.split_once('=') else {
+            bail!("--preload {preload}: expected NAME=MODULE_PATH");
+        };
+        let path = Path::new(path);
+        let module = Module::from_parsed(engine, source::parse(path, source::read_wasm(path)?)?)?;
+        let instance = linker.instantiate(store, &module).with_context(|| format!("can not preload `{}`", path.display()))?;
+        linker.instance(name, instance);
+    }
+    Ok(linker)
+}
+
+/// Instantiates the module and runs what the flags ask for; prints the results of `--invoke`.
+pub fn run(linker: &Linker<WasiCtx>, store: &mut Store<WasiCtx>, module: &Module, guest: &Guest) -> Result<(), Error> {
+    let instance = linker.instantiate(store, module)?;
+    let Some(name) = &guest.invoke else {
+        return match instance.get_func(store, "_start") {
+            Some(start) => start.call(store, &[]).map(|_| ()),
+            // A library: instantiating it was all there is to do.
+            None => initialize(&instance, store),
+        };
+    };
+    initialize(&instance, store)?;
+    let function = instance.func(store, name)?;
+    let (params, _) = function.ty(store);
+    let arguments = arguments(&params, &guest.module_and_args[1..])?;
+    for value in function.call(store, &arguments)? {
+        println!("{value}");
+    }
+    Ok(())
+}
+
+/// Runs a reactor's initialization.
+fn initialize(instance: &Instance, store: &mut Store<WasiCtx>) -> Result<(), Error> {
+    match instance.get_func(store, "_initialize") {
+        Some(function) => function.call(store, &[]).map(|_| ()),
+        None => Ok(()),
+    }
+}
+
+/// Arguments of `--invoke` by the function's types.
+fn arguments(params: &[ValType], texts: &[std::ffi::OsString]) -> Result<Vec<Val>, Error> {
+    if params.len() != texts.len() {
+        return Err(Error::ArgumentCount { expected: params.len(), found: texts.len() });
+    }
+    let parse = |at: usize, ty: ValType| {
+        let text = texts[at].to_string_lossy();
+        let wrong = || Error::ArgumentType { position: at + 1, found: format!("`{text}`"), expected: ty.to_string() };
+        match ty {
+            // As in wasmtime, unsigned values are taken, too.
+            ValType::I32 => integer(&text, 32).map(|value| Val::I32(value as i32)).ok_or_else(wrong),
+            ValType::I64 => integer(&text, 64).map(|value| Val::I64(value as i64)).ok_or_else(wrong),
+            ValType::F32 => text.parse::<f32>().map(|value| Val::F32(value.to_bits())).map_err(|_| wrong()),
+            ValType::F64 => text.parse::<f64>().map(|value| Val::F64(value.to_bits())).map_err(|_| wrong()),
+            ValType::FuncRef | ValType::ExternRef | ValType::V128 => Err(wrong()),
+        }
+    };
+    params.iter().enumerate().map(|(at, &ty)| parse(at, ty)).collect()
+}
+
+/// A decimal or `0x` integer of so many bits, signed or unsigned.
+fn integer(text: &str, bits: u32) -> Option<i128> {
+    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let value = match digits.strip_prefix("0x") {
+        Some(hex) => i128::from_str_radix(hex, 16).ok()?,
+        None => digits.parse::<i128>().ok()?,
+    };
+    let value = if negative { -value } else { value };
+    (-(1i128 << (bits - 1))..1i128 << bits).contains(&value).then_some(value)
+}
+
+/// How a run ended, as an exit status; what the user must know is printed.
+pub fn finish(result: Result<(), Error>, path: &Path) -> Result<u8> {
+    match result {
+        Ok(()) => Ok(exit::OK),
+        Err(Error::Trap(trap)) => ended(*trap, path),
+        Err(error) => Err(anyhow::Error::new(error).context(format!("can not run `{}`", path.display()))),
+    }
+}
+
+fn ended(trap: Trap, path: &Path) -> Result<u8> {
+    match &trap.reason {
+        Reason::Exit(status) if (0..MAX_GUEST_STATUS).contains(status) => Ok(*status as u8),
+        Reason::Exit(status) => {
+            let failure =
+                Failure::new(FAILURE, format!("`{}` exited with the status {status}, outside of 0..{MAX_GUEST_STATUS}", path.display()));
+            Err(failure.into())
+        }
+        Reason::Trap(_) => {
+            ui::error(&format!("`{}` failed: {trap}", path.display()));
+            print_backtrace(&trap);
+            Ok(exit::TRAP)
+        }
+        Reason::Host(error) => {
+            ui::error(&format!("`{}` failed: {error}", path.display()));
+            print_backtrace(&trap);
+            Ok(FAILURE)
+        }
+    }
+}
+
+/// As wasmtime prints it: number, offset in the wasm file, module and function.
+fn print_backtrace(trap: &Trap) {
+    let backtrace = &trap.backtrace;
+    if !backtrace.frames.is_empty() {
+        ui::note("wasm backtrace:");
+    }
+    for (at, frame) in backtrace.frames.iter().enumerate() {
+        let module = if frame.module.is_empty() { "<unknown>" } else { &frame.module };
+        let offset = frame.wasm_offset.map_or("      -".to_string(), |offset| format!("{offset:#7x}"));
+        let name = frame.name.clone().unwrap_or_else(|| format!("<wasm function {}>", frame.function));
+        ui::note(&format!("  {at:>3}: {offset} - {module}!{name}"));
+    }
+    if backtrace.omitted > 0 {
+        ui::note(&format!("       .. and {} more frames", backtrace.omitted));
+    }
+}

@@ -1,0 +1,143 @@
+//! The grouped options of `wasmtime run`: `-W`, `-S` and `-C`, each a list of `KEY[=VALUE]`.
+
+use crate::args::{Guest, duration};
+use anyhow::{Context, Result, bail};
+use std::time::Duration;
+
+/// What the groups say, together.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Options {
+    pub max_wasm_stack: Option<usize>,
+    pub max_memory_size: Option<u64>,
+    pub max_table_elements: Option<u64>,
+    pub timeout: Option<Duration>,
+    pub inherit_env: bool,
+}
+
+/// A key of a group, and what it does.
+struct Key {
+    name: &'static str,
+    help: &'static str,
+    apply: fn(&mut Options, &str) -> Result<(), String>,
+}
+
+/// A feature that is always on.
+const fn always(name: &'static str) -> Key {
+    Key { name, help: "always on", apply: |_, value| if flag(value)? { Ok(()) } else { Err("it can not be switched off".into()) } }
+}
+
+/// A feature that does not exist yet.
+const fn absent(name: &'static str) -> Key {
+    Key { name, help: "not supported yet", apply: |_, value| if flag(value)? { Err("it is not supported yet".into()) } else { Ok(()) } }
+}
+
+const WASM: &[Key] = &[
+    Key {
+        name: "timeout",
+        help: "stop the guest with a trap after this time (such as 10s)",
+        apply: |options, value| {
+            options.timeout = Some(duration(value)?);
+            Ok(())
+        },
+    },
+    Key {
+        name: "max-wasm-stack",
+        help: "bytes of stack that compiled code may use",
+        apply: |options, value| {
+            options.max_wasm_stack = Some(number(value)? as usize);
+            Ok(())
+        },
+    },
+    Key {
+        name: "max-memory-size",
+        help: "most bytes of a memory",
+        apply: |options, value| {
+            options.max_memory_size = Some(number(value)?);
+            Ok(())
+        },
+    },
+    Key {
+        name: "max-table-elements",
+        help: "most elements of a table",
+        apply: |options, value| {
+            options.max_table_elements = Some(number(value)?);
+            Ok(())
+        },
+    },
+    always("bulk-memory"),
+    always("multi-value"),
+    always("reference-types"),
+    absent("simd"),
+    absent("relaxed-simd"),
+    absent("exceptions"),
+    absent("tail-call"),
+    absent("multi-memory"),
+    absent("memory64"),
+    absent("threads"),
+    absent("function-references"),
+    absent("gc"),
+    absent("component-model"),
+    absent("extended-const"),
+];
+
+const WASI: &[Key] = &[
+    always("cli"),
+    always("common"),
+    Key {
+        name: "inherit-env",
+        help: "give the guest the whole environment of the host",
+        apply: |options, value| {
+            options.inherit_env = flag(value)?;
+            Ok(())
+        },
+    },
+    absent("preview2"),
+    absent("inherit-network"),
+    absent("tcp"),
+    absent("udp"),
+    absent("http"),
+    absent("nn"),
+    absent("threads"),
+];
+
+const CODEGEN: &[Key] = &[Key {
+    name: "cache",
+    help: "accepted for compatibility: nothing is ever cached implicitly, see --cache",
+    apply: |_, value| flag(value).map(|_| ()),
+}];
+
+impl Options {
+    pub fn parse(guest: &Guest) -> Result<Options> {
+        let mut options = Options::default();
+        for (letter, texts, keys) in [("-W", &guest.wasm, WASM), ("-S", &guest.wasi, WASI), ("-C", &guest.codegen, CODEGEN)] {
+            for item in texts.iter().flat_map(|text| text.split(',')).filter(|item| !item.is_empty()) {
+                apply(&mut options, letter, item, keys).with_context(|| format!("option {letter} {item}"))?;
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn apply(options: &mut Options, letter: &str, item: &str, keys: &[Key]) -> Result<()> {
+    let (name, value) = item.split_once('=').unwrap_or((item, ""));
+    if name == "help" {
+        keys.iter().for_each(|key| println!("{letter} {:<20} {}", key.name, key.help));
+        std::process::exit(0);
+    }
+    let Some(key) = keys.iter().find(|key| key.name == name) else {
+        bail!("unknown key `{name}`; known keys: {}", keys.iter().map(|key| key.name).collect::<Vec<_>>().join(", "));
+    };
+    (key.apply)(options, value).map_err(anyhow::Error::msg)
+}
+
+fn flag(value: &str) -> Result<bool, String> {
+    match value {
+        "" | "y" | "yes" | "true" => Ok(true),
+        "n" | "no" | "false" => Ok(false),
+        _ => Err(format!("`{value}` is neither y nor n")),
+    }
+}
+
+fn number(value: &str) -> Result<u64, String> {
+    value.parse().map_err(|_| format!("`{value}` is not a number"))
+}

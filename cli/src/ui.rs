@@ -1,0 +1,47 @@
+//! What the commands themselves say, on standard error: one line a message, colour on a terminal only (and not with `NO_COLOR`).
+
+use std::io::{IsTerminal, Write};
+
+fn coloured() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Writes a line with a coloured first word. A closed standard error is no reason to fail.
+fn say(colour: &str, word: &str, message: &str) {
+    let line = if coloured() { format!("\x1b[1;{colour}m{word}:\x1b[0m {message}\n") } else { format!("{word}: {message}\n") };
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+pub fn error(message: &str) {
+    say("31", "error", message);
+}
+
+pub fn warning(message: &str) {
+    say("33", "warning", message);
+}
+
+pub fn help(message: &str) {
+    say("36", "help", message);
+}
+
+/// A line without a first word.
+pub fn note(message: &str) {
+    let _ = writeln!(std::io::stderr(), "{message}");
+}
+
+/// A number of bytes for people: three significant digits, binary units.
+pub fn bytes(count: u64) -> String {
+    let mut value = count as f64;
+    for unit in ["B", "KiB", "MiB"] {
+        if value < 1024.0 {
+            return if unit == "B" { format!("{count} B") } else { format!("{value:.1} {unit}") };
+        }
+        value /= 1024.0;
+    }
+    format!("{value:.1} GiB")
+}
+
+/// A share for people.
+pub fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
