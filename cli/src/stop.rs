@@ -65,8 +65,8 @@ fn blocked_signals() -> libc::sigset_t {
 
 fn wait(signals: &libc::sigset_t) -> i32 {
     let mut signal = 0;
-    // SAFETY: both pointers are valid; an error (none is possible for a valid set) leaves `signal` 0, and the wait is repeated.
     while signal == 0 {
+        // SAFETY: both pointers are valid; an error (none is possible for a valid set) leaves `signal` 0, and the wait is repeated.
         unsafe { libc::sigwait(signals, &raw mut signal) };
     }
     signal

@@ -117,14 +117,21 @@ builtins! {
 }
 
 /// The code of the trampoline from compiled code to slots for the type of function `callee`, made now if need be; for the lazy stub, which finds none.
+/// Compilation has a thread of its own for the moment: of the guest's stack, on which this runs, there may be little left.
 ///
 /// # Safety
 /// Called by the lazy stub only.
 pub unsafe extern "C" fn find_to_interpreter(vmctx: *mut u8, callee: u32) -> *const u8 {
     // SAFETY: by contract.
-    unsafe {
-        let instance = caller(vmctx);
-        let ty = instance.code.module().type_of(FuncIndex(callee));
-        instance.code.to_interpreter(ty)
+    let (code, store) = unsafe { (&caller(vmctx).code, caller(vmctx).store) };
+    let ty = code.module().type_of(FuncIndex(callee));
+    let own = code.to_interpreter(ty);
+    if !own.is_null() {
+        return own;
     }
+    // A module without code of its own was called by one that has code, and so a trampoline for the type; trampolines are of no instance.
+    // SAFETY: the store outlives the call.
+    let instances = unsafe { &(*store).instances };
+    let type_id = code.type_ids()[ty.index()];
+    instances.iter().find_map(|instance| instance.code.existing_to_interpreter(type_id)).unwrap_or(std::ptr::null())
 }

@@ -4,6 +4,7 @@
 
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::jit;
 use crate::sys::{self, Registration};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, Ordering};
@@ -28,8 +29,10 @@ impl Module {
     /// A module that was parsed before.
     pub fn from_parsed(engine: &Engine, parsed: trjit_module::Module) -> Result<Module, Error> {
         let image = match engine.compiler() {
-            Some(_) => Some(Image::new_empty().map_err(|error| Error::Resource { what: "room for code", detail: error.to_string() })?),
-            None => None,
+            Some(_) if sys::NATIVE_CODE_SUPPORTED => {
+                Some(Image::new_empty().map_err(|error| Error::Resource { what: "room for code", detail: error.to_string() })?)
+            }
+            Some(_) | None => None,
         };
         let trampolines = vec![VmTrampolines::default(); parsed.types().len()];
         Ok(Module { code: ModuleCode::new(engine, parsed, image, None, trampolines) })
@@ -153,8 +156,9 @@ impl ModuleCode {
         &self.type_ids
     }
 
+    /// What jump tables and trampolines count from. Without an image all entries are 0, and that leads to the lazy stub as well.
     pub fn image_base(&self) -> *const u8 {
-        self.image.as_ref().map_or(std::ptr::null(), |image| image.base())
+        self.image.as_ref().map_or_else(sys::lazy_stub_address, |image| image.base())
     }
 
     /// The address of an offset in the image.
@@ -177,15 +181,20 @@ impl ModuleCode {
         self.address(self.trampolines[ty.index()][0].load(Ordering::Acquire))
     }
 
+    /// The trampoline that leaves compiled code for a function of this type of the engine, where this module has one.
+    pub fn existing_to_interpreter(&self, type_id: u32) -> Option<*const u8> {
+        let types = self.type_ids.iter().zip(&self.trampolines);
+        let offsets = types.filter(|(known, _)| **known == type_id).map(|(_, pair)| pair[1].load(Ordering::Acquire));
+        offsets.filter(|&offset| offset != 0).map(|offset| self.address(offset)).next()
+    }
+
     /// The trampoline that leaves compiled code for a function of a type; made now where it is missing. Null where it can not be made.
     pub fn to_interpreter(&self, ty: TypeIndex) -> *const u8 {
         let existing = self.trampolines[ty.index()][1].load(Ordering::Acquire);
         if existing != 0 {
             return self.address(existing);
         }
-        let Some(compiler) = self.engine.compiler() else { return std::ptr::null() };
-        let Ok(code) = compiler.to_interpreter(&self.module, ty, self.engine.settings()) else { return std::ptr::null() };
-        self.publish(&[(Purpose::ToInterpreter(ty), code)]);
+        jit::compile_elsewhere(self, Purpose::ToInterpreter(ty));
         match self.trampolines[ty.index()][1].load(Ordering::Acquire) {
             0 => std::ptr::null(),
             offset => self.address(offset),

@@ -31,9 +31,12 @@ impl Default for Config {
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
 
+type TypeKey = (Box<[u8]>, Box<[u8]>);
+
 struct Inner {
     config: Config,
-    types: Mutex<HashMap<(Box<[u8]>, Box<[u8]>), u32>>,
+    /// Ids by the bytes of parameters and results.
+    types: Mutex<HashMap<TypeKey, u32>>,
     jit: OnceLock<JitQueue>,
 }
 

@@ -36,7 +36,7 @@ impl Instance {
 
     /// # Panics
     /// When the instance is of another store: a mistake of the embedder that must not reach freed memory.
-    fn alive_in<'a, T>(&self, store: &'a mut Store<T>) -> &'a InstanceInner {
+    pub(crate) fn alive_in<'a, T>(&self, store: &'a mut Store<T>) -> &'a InstanceInner {
         // SAFETY: the store is alive, and so are its instances.
         let instances = unsafe { &(*store.inner()).instances };
         let found = instances.iter().find(|instance| std::ptr::eq(&raw const ***instance, self.inner));
@@ -52,10 +52,6 @@ pub struct Func {
 }
 
 impl Func {
-    pub(crate) fn new(instance: *mut InstanceInner, function: FuncIndex) -> Func {
-        Func { instance, function }
-    }
-
     /// Types of parameters and results.
     pub fn ty<T>(&self, store: &mut Store<T>) -> (Vec<ValType>, Vec<ValType>) {
         let ty = Instance { inner: self.instance }.alive_in(store).func_type(self.function);

@@ -48,8 +48,9 @@ pub(crate) unsafe fn instantiate(
         define_memories(store, &mut instance, limits)?;
         define_tables(store, &mut instance, limits)?;
         fill_vmctx(store, &mut instance);
+        let address: *mut InstanceInner = &raw mut *instance;
         (*store).instances.push(instance);
-        let instance: *mut InstanceInner = &raw mut **(&mut (*store).instances).last_mut().expect("an instance was pushed just now");
+        let instance = address;
         initialize_globals(&mut *instance);
         initialize_segments(&mut *instance).map_err(|code| {
             crate::driver::raise(store, Reason::Trap(code));

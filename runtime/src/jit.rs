@@ -23,6 +23,11 @@ impl JitQueue {
         let thread = std::thread::Builder::new().name("trjit-compile".to_string()).spawn(move || work(&receiver));
         JitQueue(thread.is_ok().then_some(sender))
     }
+
+    /// False where nobody will do the job.
+    fn send(&self, job: Job) -> bool {
+        self.0.as_ref().is_some_and(|sender| sender.send(job).is_ok())
+    }
 }
 
 /// Compiles what comes, and publishes together what had been waiting together.
@@ -34,7 +39,7 @@ fn work(jobs: &Receiver<Job>) {
         let mut next = Some(first);
         while let Some(job) = next.take() {
             if !Arc::ptr_eq(&job.code, &code) {
-                compile_and_publish(&job.code, &[job.purpose]);
+                compile_and_publish(&job.code, job.purpose);
             } else {
                 compile(&code, job.purpose, &mut units);
             }
@@ -46,30 +51,43 @@ fn work(jobs: &Receiver<Job>) {
     }
 }
 
-fn compile_and_publish(code: &Arc<ModuleCode>, purposes: &[Purpose]) {
+fn compile_and_publish(code: &ModuleCode, purpose: Purpose) {
     let mut units = Vec::new();
-    for &purpose in purposes {
-        compile(code, purpose, &mut units);
-    }
+    compile(code, purpose, &mut units);
     code.publish(&units);
+}
+
+/// Compiles and publishes on another thread, and waits for it: the code generator needs more stack than a guest may have left.
+pub(crate) fn compile_elsewhere(code: &ModuleCode, purpose: Purpose) {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("trjit-compile".to_string());
+        // Without a thread there is no code; the callers can do without.
+        let _ = thread.spawn_scoped(scope, || compile_and_publish(code, purpose));
+    });
 }
 
 /// Compiles for one purpose, and the trampoline that its code needs to be entered.
 fn compile(code: &ModuleCode, purpose: Purpose, units: &mut Vec<(Purpose, CompiledFunction)>) {
     let Some(compiler) = code.engine().compiler() else { return };
+    let (module, settings) = (code.module(), code.engine().settings());
     let (function, entry) = match purpose {
         Purpose::Function(function) => (function, Entry::Start),
         Purpose::Loop(function, offset) => (function, Entry::At(offset)),
-        Purpose::ToNative(_) | Purpose::ToInterpreter(_) => return,
+        Purpose::ToInterpreter(ty) => {
+            units.extend(compiler.to_interpreter(module, ty, settings).map(|unit| (purpose, unit)));
+            return;
+        }
+        Purpose::ToNative(ty) => {
+            units.extend(compiler.to_native(module, ty, settings).map(|unit| (purpose, unit)));
+            return;
+        }
     };
-    let settings = code.engine().settings();
-    let module = code.module();
     let ty = module.type_of(function);
     let trampoline = Purpose::ToNative(ty);
     if entry == Entry::Start && code.misses_to_native(ty) && !units.iter().any(|(known, _)| *known == trampoline) {
-        match compiler.to_native(module, ty, settings) {
-            Ok(unit) => units.push((trampoline, unit)),
-            Err(_) => return,
+        compile(code, trampoline, units);
+        if units.last().is_none_or(|(last, _)| *last != trampoline) {
+            return;
         }
     }
     let request = CompileRequest { module, function, tier: Tier::Ap4, entry, settings, direct_calls: &NoDirectCalls };
@@ -81,15 +99,10 @@ fn compile(code: &ModuleCode, purpose: Purpose, units: &mut Vec<(Purpose, Compil
 
 /// Has a job done, by the thread or at once.
 fn submit(code: &Arc<ModuleCode>, purpose: Purpose) {
-    if code.engine().tunables().background {
-        if let Some(sender) = &code.engine().jit().0 {
-            let job = Job { code: Arc::clone(code), purpose };
-            if sender.send(job).is_ok() {
-                return;
-            }
-        }
+    if code.engine().tunables().background && code.engine().jit().send(Job { code: Arc::clone(code), purpose }) {
+        return;
     }
-    compile_and_publish(code, &[purpose]);
+    compile_elsewhere(code, purpose);
 }
 
 /// Asks for a function's code, the first time; it appears in the jump tables when it is ready.

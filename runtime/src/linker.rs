@@ -82,7 +82,7 @@ impl<T: 'static> Linker<T> {
             let wanted = Wanted::new(module, import);
             if let Some(instance) = self.instances.get(&wanted.module) {
                 // SAFETY: by contract.
-                unsafe { resolve_export(&mut imports, &mut *instance.inner, import, &wanted)? };
+                unsafe { resolve_export(&mut imports, &mut *instance.inner, module.parsed(), import, &wanted)? };
                 continue;
             }
             let host = (import.kind == kind::FUNC).then(|| self.functions.get(&(wanted.module.clone(), wanted.name.clone()))).flatten();
@@ -154,6 +154,7 @@ fn describe(module: &trjit_module::Module, of_kind: u32, index: u32) -> String {
 unsafe fn resolve_export(
     imports: &mut Imports,
     exporter: &mut InstanceInner,
+    importer: &trjit_module::Module,
     import: &ImportRecord,
     wanted: &Wanted,
 ) -> Result<(), LinkError> {
@@ -162,12 +163,27 @@ unsafe fn resolve_export(
     let Some(export) = module.export(&wanted.name) else {
         return Err(LinkError::Unknown { module: wanted.module.clone(), name: wanted.name.clone(), expected: wanted.expected.clone() });
     };
-    let found = describe(module, export.kind, export.index);
-    let matches = export.kind == import.kind && (import.kind == kind::TABLE || import.kind == kind::MEMORY || found == wanted.expected);
-    if !matches {
-        return Err(wanted.incompatible(found));
-    }
     let index = export.index as usize;
+    let matches = export.kind == import.kind
+        && match import.kind {
+            kind::TABLE => {
+                // SAFETY: by contract; tables live as long as their store.
+                let table = unsafe { &*exporter.tables[index] };
+                let record = &importer.tables()[import.index as usize];
+                table.element as u32 == record.element
+                    && limits_match(table.len(), table.declared_max, record.min, record.has_max, record.max)
+            }
+            kind::MEMORY => {
+                // SAFETY: by contract; memories live as long as their store.
+                let memory = unsafe { &*exporter.memories[index] };
+                let record = &importer.memories()[import.index as usize];
+                limits_match(memory.pages(), memory.declared_max, record.min, record.has_max, record.max)
+            }
+            _ => describe(module, export.kind, export.index) == wanted.expected,
+        };
+    if !matches {
+        return Err(wanted.incompatible(describe(module, export.kind, export.index)));
+    }
     match import.kind {
         kind::FUNC => imports.functions.push(match exporter.imported_function(FuncIndex(export.index)) {
             Some(imported) => imported,
@@ -178,4 +194,9 @@ unsafe fn resolve_export(
         _ => imports.globals.push(exporter.global(export.index)),
     }
     Ok(())
+}
+
+/// Whether something of `size` that may grow up to `max` is what an import asks for: at least its minimum, and no wider than its maximum.
+fn limits_match(size: u64, max: Option<u64>, wanted_min: u64, wanted_has_max: u32, wanted_max: u64) -> bool {
+    size >= wanted_min && (wanted_has_max == 0 || max.is_some_and(|max| max <= wanted_max))
 }

@@ -25,6 +25,7 @@ pub struct Store<T> {
 
 /// What the runtime itself needs; the address of it, and of everything in it that is boxed, stays the same.
 #[repr(C)]
+#[expect(clippy::vec_box, reason = "guests and vmctxs point to these: their addresses must stay")]
 pub(crate) struct StoreInner {
     /// First, so that a pointer to it is one to the store.
     pub vm: VmStore,
@@ -36,8 +37,9 @@ pub(crate) struct StoreInner {
     /// Funcrefs by store index; index 0 stays unused, it is null.
     pub func_refs: ReservedArray<VmFuncRef>,
     pub func_refs_used: u64,
-    stack: ReservedArray<u64>,
-    frames: ReservedArray<Frame>,
+    /// Hold the memory of the four pointers below.
+    _stack: ReservedArray<u64>,
+    _frames: ReservedArray<Frame>,
     /// Where the next activation's frame goes.
     pub stack_top: *mut u64,
     pub stack_end: *mut u64,
@@ -79,8 +81,8 @@ impl<T> Store<T> {
             frame_top: frames.base(),
             // SAFETY: as above.
             frame_end: unsafe { frames.base().add(frames.capacity()) },
-            stack,
-            frames,
+            _stack: stack,
+            _frames: frames,
             activations: ptr::null(),
             pending: None,
             data: (&raw mut *data).cast(),
@@ -177,7 +179,6 @@ impl Drop for StoreInner {
         // Before the memory that they point to goes.
         self.interruptible = None;
         self.instances.clear();
-        let _ = (self.stack.capacity(), self.frames.capacity());
     }
 }
 

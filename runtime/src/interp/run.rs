@@ -10,7 +10,6 @@ use crate::driver;
 use crate::instance::InstanceInner;
 use crate::store::StoreInner;
 use crate::trap::{Reason, Unwinding};
-use trjit_module::vm::VmStore;
 use trjit_module::{FuncIndex, TrapCode};
 
 /// Runs a defined function of `instance` in the interpreter. Arguments come from `slots`, results go there.
@@ -81,7 +80,7 @@ unsafe fn first_frame(store: *mut StoreInner, instance: *mut InstanceInner, func
             frame_base: (*store).frame_top,
             frame_end: (*store).frame_end,
             stack_end: (*store).stack_end,
-            vm_store: &raw mut (*store).vm as *mut VmStore,
+            vm_store: &raw mut (*store).vm,
             layout: (*instance).layout,
             store,
             callee: 0,

@@ -81,11 +81,6 @@ impl Interruptible {
         state.depth += 1;
         GuestScope(self.0.clone(), std::marker::PhantomData)
     }
-
-    /// Forgets a request that came while no guest ran.
-    pub fn clear(&self) {
-        self.0.lock().set_flag(0);
-    }
 }
 
 impl Drop for Interruptible {

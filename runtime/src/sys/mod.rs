@@ -23,10 +23,10 @@ pub mod unwind;
 mod arch;
 
 pub use arch::{NATIVE_CODE_SUPPORTED, UNWOUND, dispatch_stub_address, enter, lazy_stub_address};
-pub use interrupt::{GuestScope, InterruptHandle, Interruptible};
+pub use interrupt::{InterruptHandle, Interruptible};
 pub use memory::{LinearMemory, MemoryError, ReservedArray};
 pub use registry::{CodeTables, Registration, register};
-pub use unwind::{Activation, Frame, PcKind, walk};
+pub use unwind::{Activation, Frame, walk};
 
 pub(crate) use arch::{builtin_shim, unwind as unwind_to_entry};
 

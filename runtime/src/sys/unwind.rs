@@ -21,7 +21,6 @@ pub enum PcKind {
 /// A frame of registered code: a function's or a trampoline's.
 pub struct Frame<'a> {
     pub pc: usize,
-    pub fp: usize,
     pub kind: PcKind,
     /// Offset of `pc` from the base of its code range.
     pub offset: u32,
@@ -99,7 +98,7 @@ pub unsafe fn walk(activation: Activation, visit: &mut dyn FnMut(&Frame<'_>) -> 
     let Activation { mut fp, mut pc, mut kind, entry_sp } = activation;
     // SAFETY: frames of a registered range are on the stack, so it stays registered.
     while let Some((tables, offset)) = unsafe { lookup(pc) } {
-        if visit(&Frame { pc, fp, kind, offset, tables }).is_break() {
+        if visit(&Frame { pc, kind, offset, tables }).is_break() {
             return;
         }
         if fp == 0 || !fp.is_multiple_of(8) || fp >= entry_sp {
