@@ -1,0 +1,28 @@
+//! Differential fuzzing: generators make modules, oracles compare trjit's modes with an outside engine, targets join them.
+//!
+//! ```text
+//! seed -> smith | programs (a module) -> case (imports, calls) -> reference (wasmi) ---------> Observation \
+//!                                                              -> subject (trjit, each mode) -> Observation -> oracle -> Difference
+//!                                      all modes agree, the reference does not -> arbiter (V8)
+//! seed -> smith -> bytes (damage) -> Module::parse and a validator ------------------------------------------> Difference
+//! ```
+//! Invariant: a seed gives the same case on every machine. Not compared: what exhaustion of the stack leaves, and the bits of NaNs.
+#![forbid(unsafe_code)]
+
+pub mod arbiter;
+pub mod bytes;
+pub mod case;
+pub mod compilers;
+pub mod host;
+pub mod mode;
+pub mod observation;
+pub mod oracle;
+pub mod programs;
+pub mod provider;
+pub mod reference;
+pub mod rewrite;
+pub mod rng;
+pub mod smith;
+pub mod subject;
+pub mod target;
+pub mod value;

@@ -1,0 +1,99 @@
+//! The comparisons: each mode with the outside engine, training with itself.
+
+use crate::case::Case;
+use crate::mode::Mode;
+use crate::observation::{Observation, Outcome};
+use crate::{reference, subject};
+use std::path::Path;
+use trjit_trace::{Profile, Trace};
+
+/// Something that is not as it must be.
+#[derive(Clone, Debug)]
+pub struct Difference {
+    /// The mode, in words.
+    pub mode: String,
+    pub what: String,
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.mode, self.what)
+    }
+}
+
+/// How a case went where all agree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Agreement {
+    /// Calls that were compared, over all modes.
+    pub calls: u64,
+    /// Those of one mode that returned, rather than trapped.
+    pub returned: u64,
+}
+
+/// What a comparison came to where no mode is wrong by itself.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    Agree(Agreement),
+    /// All modes agree with each other, and not with the reference; what they did. One of the two is wrong.
+    Disputed(Difference, Vec<Outcome>),
+    /// A dispute in which a third engine sides with trjit.
+    Settled(Difference),
+    /// The outside engine can not run the case.
+    Skipped,
+}
+
+/// Runs a case in all modes; the first difference is the error.
+pub fn check(case: &Case, modes: &[Mode], scratch: &Path) -> Result<Verdict, Difference> {
+    let Ok(reference) = reference::run(case) else { return Ok(Verdict::Skipped) };
+    let parsed = trjit_module::Module::parse(case.wasm.clone()).map_err(|error| broken("parser", &error.into()))?;
+    let (expected, profile) = check_training(case, &parsed, scratch)?;
+    let returned = |outcome: &&Outcome| matches!(outcome, Outcome::Returned(_));
+    let mut agreement = Agreement { calls: 0, returned: expected.outcomes.iter().skip(1).filter(returned).count() as u64 };
+    for &mode in modes {
+        let name = format!("{mode:?}");
+        let found = subject::run(case, &parsed, mode, Some(&profile), scratch).map_err(|error| broken(&name, &error))?;
+        // The reference first: where it is right, it says more.
+        agree(&name, &reference, &found).or_else(|difference| agree(&name, &expected, &found).map_err(|_| difference))?;
+        agreement.calls += found.outcomes.len() as u64;
+    }
+    match agree("all modes", &reference, &expected) {
+        Ok(()) => Ok(Verdict::Agree(agreement)),
+        Err(difference) => Ok(Verdict::Disputed(difference, expected.outcomes)),
+    }
+}
+
+fn broken(mode: &str, error: &anyhow::Error) -> Difference {
+    Difference { mode: mode.to_string(), what: format!("{error:#}") }
+}
+
+fn agree(mode: &str, expected: &Observation, found: &Observation) -> Result<(), Difference> {
+    expected.difference(found).map_or(Ok(()), |what| Err(Difference { mode: mode.to_string(), what }))
+}
+
+/// Recording is the same each time. Its results are what the modes are compared with beside the reference's.
+fn check_training(case: &Case, parsed: &trjit_module::Module, scratch: &Path) -> Result<(Observation, Profile), Difference> {
+    let train = || subject::train(case, parsed, scratch).map_err(|error| broken("training", &error));
+    let (observation, trace) = train()?;
+    let (again, second) = train()?;
+    agree("second training", &observation, &again)?;
+    if let Some(what) = trace_difference(&trace, &second) {
+        return Err(broken("training", &anyhow::anyhow!("two runs recorded different {what}")));
+    }
+    let profile = Profile::from_trace(parsed, trace).map_err(|error| broken("training", &error.into()))?;
+    Ok((observation, profile))
+}
+
+fn trace_difference(one: &Trace, other: &Trace) -> Option<&'static str> {
+    let order = |trace: &Trace| trace.first_calls.iter().map(|call| call.function).collect::<Vec<_>>();
+    if one.entries != other.entries {
+        Some("entries of functions")
+    } else if one.branches != other.branches {
+        Some("taken branches")
+    } else if one.sites != other.sites {
+        Some("targets of indirect calls")
+    } else if order(one) != order(other) {
+        Some("orders of first calls")
+    } else {
+        None
+    }
+}

@@ -1,0 +1,65 @@
+//! Small changes of a module's bytes, section by section.
+
+use anyhow::{Context, Result, ensure};
+
+const HEADER_LEN: usize = 8;
+const EXPORT_SECTION: u8 = 7;
+const EXPORT_OF_GLOBAL: u8 = 3;
+
+/// Adds an export of a global.
+pub fn export_global(wasm: &[u8], name: &str, global: u32) -> Result<Vec<u8>> {
+    let mut entry = Vec::new();
+    write_u32(&mut entry, name.len() as u32);
+    entry.extend(name.as_bytes());
+    entry.push(EXPORT_OF_GLOBAL);
+    write_u32(&mut entry, global);
+    let mut sections = sections(wasm)?;
+    // Custom sections (0) may stand anywhere.
+    let place = sections.iter().position(|(id, _)| *id >= EXPORT_SECTION).unwrap_or(sections.len());
+    if sections.get(place).is_none_or(|(id, _)| *id != EXPORT_SECTION) {
+        sections.insert(place, (EXPORT_SECTION, vec![0]));
+    }
+    let exports = &mut sections[place].1;
+    let (count, rest) = read_u32(exports).context("the number of exports")?;
+    let mut contents = Vec::new();
+    write_u32(&mut contents, count + 1);
+    contents.extend(rest);
+    contents.extend(entry);
+    *exports = contents;
+    let mut made = wasm[..HEADER_LEN].to_vec();
+    for (id, contents) in sections {
+        made.push(id);
+        write_u32(&mut made, contents.len() as u32);
+        made.extend(contents);
+    }
+    Ok(made)
+}
+
+/// Ids and contents.
+fn sections(wasm: &[u8]) -> Result<Vec<(u8, Vec<u8>)>> {
+    let mut sections = Vec::new();
+    let mut rest = wasm.get(HEADER_LEN..).context("a module begins with 8 bytes")?;
+    while let Some((&id, behind)) = rest.split_first() {
+        let (len, contents) = read_u32(behind).context("the length of a section")?;
+        ensure!(len as usize <= contents.len(), "section {id} ends after the module");
+        let (contents, next) = contents.split_at(len as usize);
+        sections.push((id, contents.to_vec()));
+        rest = next;
+    }
+    Ok(sections)
+}
+
+/// A LEB128 number and what follows it.
+fn read_u32(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let len = bytes.iter().take(5).position(|byte| byte & 0x80 == 0)? + 1;
+    let value = bytes[..len].iter().rev().fold(0u64, |value, byte| value << 7 | u64::from(byte & 0x7f));
+    Some((u32::try_from(value).ok()?, &bytes[len..]))
+}
+
+fn write_u32(bytes: &mut Vec<u8>, mut value: u32) {
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+}

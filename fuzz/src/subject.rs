@@ -1,0 +1,130 @@
+//! A case on trjit, in one mode; and the training run of a case.
+
+use crate::case::{Case, FUEL};
+use crate::host::{self, EXIT_STATUS, HostImport, Log};
+use crate::mode::Mode;
+use crate::observation::{Observation, Outcome};
+use crate::value::Value;
+use anyhow::{Context, Result, bail};
+use std::path::Path;
+use trjit_runtime::{Engine, Error, HostTrap, Instance, Linker, Module, OwnedFuncType, Reason, Store, Val};
+use trjit_trace::{Profile, Recorder, RunInfo, Trace};
+
+/// Runs the case.
+pub fn run(case: &Case, parsed: &trjit_module::Module, mode: Mode, profile: Option<&Profile>, scratch: &Path) -> Result<Observation> {
+    let (engine, module) = mode.prepare(parsed, profile, scratch)?;
+    Ok(observe(case, &engine, &module, None)?.0)
+}
+
+/// Runs the case in the recording interpreter.
+pub fn train(case: &Case, parsed: &trjit_module::Module, scratch: &Path) -> Result<(Observation, Trace)> {
+    let (engine, module) = Mode::Interpreter.prepare(parsed, None, scratch)?;
+    let (observation, recorder) = observe(case, &engine, &module, Some(Recorder::new(parsed)))?;
+    Ok((observation, recorder.context("the recorder is given back")?.finish(RunInfo::default())))
+}
+
+fn observe(case: &Case, engine: &Engine, module: &Module, recorder: Option<Recorder>) -> Result<(Observation, Option<Recorder>)> {
+    let mut store = Store::new(engine, Log::new())?;
+    let mut linker = Linker::new();
+    for (index, import) in case.hosts.iter().enumerate() {
+        define_host(&mut linker, index, import);
+    }
+    for (name, wasm) in &case.providers {
+        let instance = linker.instantiate(&mut store, &Module::new(engine, wasm.clone())?)?;
+        linker.instance(name, instance);
+    }
+    if let Some(recorder) = recorder {
+        store.record_next_instance(recorder);
+    }
+    let mut observation = Observation::default();
+    match linker.instantiate(&mut store, module) {
+        Ok(instance) => {
+            observation.push(Outcome::Returned(Vec::new()));
+            make_calls(case, &mut store, &instance, &mut observation)?;
+        }
+        Err(error) => {
+            observation.push(outcome_of(error)?);
+        }
+    }
+    observation.host_calls = std::mem::take(store.data_mut());
+    Ok((observation, store.take_recorder()))
+}
+
+fn make_calls(case: &Case, store: &mut Store<Log>, instance: &Instance, observation: &mut Observation) -> Result<()> {
+    for call in &case.calls {
+        if let Some(fuel) = instance.get_global(store, FUEL) {
+            fuel.set(store, Val::I32(case.fuel))?;
+        }
+        let arguments: Vec<Val> = call.arguments.iter().map(|&value| to_val(value)).collect();
+        let outcome = match instance.func(store, &call.export)?.call(store, &arguments) {
+            Ok(values) => Outcome::Returned(values.into_iter().map(from_val).collect()),
+            Err(error) => outcome_of(error)?,
+        };
+        if !observation.push(outcome) {
+            return Ok(());
+        }
+    }
+    look(case, store, instance, observation)
+}
+
+/// Memories, tables and globals.
+fn look(case: &Case, store: &mut Store<Log>, instance: &Instance, observation: &mut Observation) -> Result<()> {
+    for name in &case.memories {
+        observation.memories.push(instance.get_memory(store, name).context("an exported memory")?.data(store).to_vec());
+    }
+    for name in &case.tables {
+        observation.tables.push(instance.get_table(store, name).context("an exported table")?.size(store));
+    }
+    for name in &case.globals {
+        let value = instance.get_global(store, name).context("an exported global")?.get(store);
+        observation.globals.push(from_val(value));
+    }
+    Ok(())
+}
+
+fn define_host(linker: &mut Linker<Log>, index: usize, import: &HostImport) {
+    let import = import.clone();
+    let (module, name) = (import.module.clone(), import.name.clone());
+    let ty = OwnedFuncType::new(import.params.iter().copied(), import.results.iter().copied());
+    linker.func_new(&module, &name, ty, move |mut caller, slots| {
+        let arguments = import.params.iter().zip(&*slots).map(|(&ty, &slot)| from_val(Val::from_slot(ty, slot))).collect();
+        let answers = host::answer(caller.data_mut(), index, &import, arguments).ok_or(HostTrap::Exit(EXIT_STATUS))?;
+        for (slot, answer) in slots.iter_mut().zip(answers) {
+            *slot = to_val(answer).to_slot();
+        }
+        Ok(())
+    });
+}
+
+fn to_val(value: Value) -> Val {
+    match value {
+        Value::I32(value) => Val::I32(value),
+        Value::I64(value) => Val::I64(value),
+        Value::F32(bits) => Val::F32(bits),
+        Value::F64(bits) => Val::F64(bits),
+        // Cases name no function of an engine: the only function reference that they pass is null.
+        Value::FuncRef(_) => Val::FuncRef(0),
+        Value::ExternRef(number) => Val::ExternRef(number),
+    }
+}
+
+fn from_val(value: Val) -> Value {
+    match value {
+        Val::I32(value) => Value::I32(value),
+        Val::I64(value) => Value::I64(value),
+        Val::F32(bits) => Value::f32(bits),
+        Val::F64(bits) => Value::f64(bits),
+        Val::FuncRef(reference) => Value::FuncRef(reference != 0),
+        Val::ExternRef(number) => Value::ExternRef(number),
+    }
+}
+
+/// How the guest ended; an error that is no ending of a guest is a difference of its own.
+fn outcome_of(error: Error) -> Result<Outcome> {
+    let Error::Trap(trap) = error else { return Err(error.into()) };
+    match &trap.reason {
+        Reason::Trap(code) => Ok(Outcome::Trapped(*code)),
+        Reason::Exit(status) => Ok(Outcome::Exited(*status)),
+        Reason::Host(error) => bail!("a host function failed: {error}"),
+    }
+}

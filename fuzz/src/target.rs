@@ -1,0 +1,61 @@
+//! Thin targets: from a seed to a generated input to the oracle's answer.
+
+use crate::case::Case;
+use crate::mode::Mode;
+use crate::oracle::{self, Agreement, Difference, Verdict};
+use crate::rng::Rng;
+use crate::{arbiter, bytes, programs, smith};
+use std::path::Path;
+
+/// What is tested, and by which generator.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum Target {
+    /// Modules of wasm-smith, in all modes.
+    Smith,
+    /// Programs that look like compiled ones, in all modes.
+    Programs,
+    /// Damaged modules, in the parser.
+    Parser,
+}
+
+/// Inputs of the parser for one seed: each is quick.
+const MUTATIONS: usize = 64;
+
+impl Target {
+    pub const ALL: &'static [Target] = &[Target::Smith, Target::Programs, Target::Parser];
+
+    /// The generated case, where the generator makes one of this seed.
+    pub fn case(self, seed: u64) -> Option<Case> {
+        match self {
+            Target::Smith | Target::Parser => smith::case(seed).ok(),
+            Target::Programs => programs::case(seed).ok(),
+        }
+    }
+
+    /// Tests one seed. A dispute that V8 decides against trjit is a difference; one that it decides for it is an agreement.
+    pub fn run(self, seed: u64, modes: &[Mode], scratch: &Path) -> Result<Verdict, Difference> {
+        let Some(case) = self.case(seed) else { return Ok(Verdict::Skipped) };
+        match self {
+            Target::Smith | Target::Programs => match oracle::check(&case, modes, scratch)? {
+                Verdict::Disputed(difference, outcomes) => match arbiter::sides_with(&case, &outcomes, scratch) {
+                    Some(false) => Err(difference),
+                    Some(true) => Ok(Verdict::Settled(difference)),
+                    None => Ok(Verdict::Disputed(difference, outcomes)),
+                },
+                verdict => Ok(verdict),
+            },
+            Target::Parser => check_parser(&case.wasm, seed),
+        }
+    }
+}
+
+fn check_parser(wasm: &[u8], seed: u64) -> Result<Verdict, Difference> {
+    let mut rng = Rng::new(seed);
+    let mut agreement = Agreement::default();
+    for _ in 0..MUTATIONS {
+        let accepted = bytes::check(&bytes::mutate(wasm, &mut rng))?;
+        agreement.calls += 1;
+        agreement.returned += u64::from(accepted);
+    }
+    Ok(Verdict::Agree(agreement))
+}
