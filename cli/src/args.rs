@@ -64,7 +64,7 @@ pub struct Guest {
     #[arg(short = 'C', long = "codegen", value_name = "KEY[=VAL[,..]]")]
     pub codegen: Vec<String>,
     /// The module (binary or text format), then the guest's own arguments.
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "MODULE> [ARGS]...", num_args = 1..)]
+    #[arg(trailing_var_arg = true, value_name = "MODULE> [ARGS]...", num_args = 1..)]
     pub module_and_args: Vec<std::ffi::OsString>,
 }
 

@@ -16,16 +16,17 @@ use trjit_wasi::{WasiCtx, WasiCtxBuilder};
 /// Guests exit with statuses below this, as in wasmtime.
 const MAX_GUEST_STATUS: i32 = 126;
 
-/// The path of the module and the guest's own arguments.
-pub fn module_path(guest: &Guest) -> &Path {
-    Path::new(&guest.module_and_args[0])
+/// The path of the module. Not clap's check, since `-W help` needs none.
+pub fn module_path(guest: &Guest) -> Result<&Path> {
+    let path = guest.module_and_args.first().map(Path::new);
+    path.ok_or_else(|| Failure::new(exit::USAGE, "no module is given").with_help("name a *.wasm or *.wat file, then its arguments").into())
 }
 
 /// The environment that the flags describe.
 pub fn wasi_context(guest: &Guest, options: &Options, interrupt: &Arc<AtomicBool>) -> Result<WasiCtx> {
     let mut builder = WasiCtxBuilder::new();
     builder.inherit_stdio().interrupt_flag(Arc::clone(interrupt));
-    let name = module_path(guest).file_name().unwrap_or_default();
+    let name = module_path(guest)?.file_name().unwrap_or_default();
     builder.arg(guest.argv0.as_deref().map_or(name, OsStr::new));
     // With --invoke the arguments are the function's.
     if guest.invoke.is_none() {
@@ -90,7 +91,7 @@ pub fn run(linker: &Linker<WasiCtx>, store: &mut Store<WasiCtx>, module: &Module
     let (params, _) = function.ty(store);
     let arguments = arguments(&params, &guest.module_and_args[1..])?;
     for value in function.call(store, &arguments)? {
-        println!("{value}");
+        ui::line(&format!("{value}"));
     }
     Ok(())
 }

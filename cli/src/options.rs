@@ -1,6 +1,7 @@
 //! The grouped options of `wasmtime run`: `-W`, `-S` and `-C`, each a list of `KEY[=VALUE]`.
 
 use crate::args::{Guest, duration};
+use crate::ui;
 use anyhow::{Context, Result, bail};
 use std::time::Duration;
 
@@ -121,7 +122,7 @@ impl Options {
 fn apply(options: &mut Options, letter: &str, item: &str, keys: &[Key]) -> Result<()> {
     let (name, value) = item.split_once('=').unwrap_or((item, ""));
     if name == "help" {
-        keys.iter().for_each(|key| println!("{letter} {:<20} {}", key.name, key.help));
+        keys.iter().for_each(|key| ui::line(&format!("{letter} {:<20} {}", key.name, key.help)));
         std::process::exit(0);
     }
     let Some(key) = keys.iter().find(|key| key.name == name) else {

@@ -1,5 +1,6 @@
-//! What the commands themselves say, on standard error: one line a message, colour on a terminal only (and not with `NO_COLOR`).
+//! What the commands themselves say: messages on standard error, one line each, colour on a terminal only (and not with `NO_COLOR`); output on standard output.
 
+use crate::exit;
 use std::io::{IsTerminal, Write};
 
 fn coloured() -> bool {
@@ -27,6 +28,16 @@ pub fn help(message: &str) {
 /// A line without a first word.
 pub fn note(message: &str) {
     let _ = writeln!(std::io::stderr(), "{message}");
+}
+
+/// A line of a command's own output. Whoever closed the pipe has read enough: that ends the process quietly; other failures end it with a message.
+pub fn line(text: &str) {
+    let Err(failure) = writeln!(std::io::stdout(), "{text}") else { return };
+    if failure.kind() == std::io::ErrorKind::BrokenPipe {
+        std::process::exit(exit::OK.into());
+    }
+    error(&format!("standard output can not be written: {failure}"));
+    std::process::exit(exit::FAILURE.into());
 }
 
 /// A number of bytes for people: three significant digits, binary units.

@@ -29,7 +29,7 @@ impl Default for Tunables {
             loop_threshold: 3000,
             recheck_interval: 500,
             background: true,
-            publish_batch: 16,
+            publish_batch: 2,
             max_wasm_stack: 1 << 20,
             interpreter_stack: 8 << 20,
             interpreter_frames: 1 << 16,

@@ -33,7 +33,7 @@ pub fn execute(args: &Assemble) -> Result<u8> {
         ui::warning(warning);
     }
     if args.json {
-        println!("{:#}", serde_json::to_value(&assembled.summary)?);
+        ui::line(&format!("{:#}", serde_json::to_value(&assembled.summary)?));
     } else {
         print_summary(&assembled.summary, &output, args.verbose);
     }
@@ -60,31 +60,31 @@ fn read_profiles(args: &Assemble) -> Result<Option<Profile>> {
 fn print_summary(summary: &Summary, output: &Path, verbose: bool) {
     let tiers: Vec<String> =
         summary.compiled.iter().map(|tier| format!("{} {} ({})", tier.functions, tier.tier, ui::bytes(tier.code_bytes))).collect();
-    println!(
+    ui::line(&format!(
         "functions    {} in the module, {} recorded, {} compiled: {}",
         summary.functions,
         summary.recorded,
         summary.compiled_functions(),
         tiers.join(", ")
-    );
+    ));
     let calls = summary.share_of_calls.map_or(String::new(), |share| format!("{} of the recorded calls, ", ui::percent(share)));
-    println!("covered      {calls}{} of the module's code", ui::percent(summary.share_of_code));
+    ui::line(&format!("covered      {calls}{} of the module's code", ui::percent(summary.share_of_code)));
     let sections: Vec<String> = summary
         .sections
         .iter()
         .filter(|section| section.bytes >= 1024)
         .map(|section| format!("{} {}", section.name.trim_start_matches(".trjit."), ui::bytes(section.bytes)))
         .collect();
-    println!("cache        {} ({}): {}", output.display(), ui::bytes(summary.cache_bytes), sections.join(", "));
-    println!("target       {}, memory {}, {}", summary.cpu_level, summary.memory_style, summary.compiler);
-    println!("seconds      {:.2} on {} threads", summary.total_seconds(), summary.threads);
+    ui::line(&format!("cache        {} ({}): {}", output.display(), ui::bytes(summary.cache_bytes), sections.join(", ")));
+    ui::line(&format!("target       {}, memory {}, {}", summary.cpu_level, summary.memory_style, summary.compiler));
+    ui::line(&format!("seconds      {:.2} on {} threads", summary.total_seconds(), summary.threads));
     if verbose {
-        summary.seconds.iter().for_each(|phase| println!("             {:<8} {:.3}", phase.phase, phase.seconds));
+        summary.seconds.iter().for_each(|phase| ui::line(&format!("             {:<8} {:.3}", phase.phase, phase.seconds)));
     }
     if !summary.failed.is_empty() {
-        println!("interpreted  {} functions could not be compiled", summary.failed.len());
+        ui::line(&format!("interpreted  {} functions could not be compiled", summary.failed.len()));
     }
     for failure in summary.failed.iter().take(if verbose { usize::MAX } else { 3 }) {
-        println!("             {}", failure.reason);
+        ui::line(&format!("             {}", failure.reason));
     }
 }

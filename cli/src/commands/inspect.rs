@@ -2,7 +2,7 @@
 
 use crate::args::Inspect;
 use crate::exit::{self, CACHE_REFUSED, FAILURE, Failure, PROFILE_REFUSED};
-use crate::source;
+use crate::{source, ui};
 use anyhow::Result;
 use serde_json::{Value, json};
 use trjit_cache_format::{CacheFile, CodeItem, Refusal};
@@ -28,7 +28,7 @@ pub fn execute(inspect: &Inspect) -> Result<u8> {
         profile_document(&profile, inspect.top)
     };
     if inspect.json {
-        println!("{document:#}");
+        ui::line(&format!("{document:#}"));
     } else {
         print(&document, 0);
     }
@@ -96,14 +96,14 @@ fn print(value: &Value, indent: usize) {
         let pad = " ".repeat(indent);
         match value {
             Value::Object(_) => {
-                println!("{pad}{key}:");
+                ui::line(&format!("{pad}{key}:"));
                 print(value, indent + 2);
             }
             Value::Array(items) if items.iter().any(Value::is_object) => {
-                println!("{pad}{key}:");
-                items.iter().for_each(|item| println!("{pad}  {}", line(item)));
+                ui::line(&format!("{pad}{key}:"));
+                items.iter().for_each(|item| ui::line(&format!("{pad}  {}", line(item))));
             }
-            _ => println!("{pad}{key}: {}", line(value)),
+            _ => ui::line(&format!("{pad}{key}: {}", line(value))),
         }
     }
 }

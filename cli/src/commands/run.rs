@@ -18,7 +18,7 @@ use trjit_runtime_loader::MappedCache;
 pub fn execute(run: &Run) -> Result<u8> {
     let start = Instant::now();
     let options = Options::parse(&run.guest)?;
-    let path = guest::module_path(&run.guest);
+    let path = guest::module_path(&run.guest)?;
     let engine = Engine::new(config(run, &options));
     let (module, cached) = load(run, &engine, path)?;
     let interrupt = Arc::new(AtomicBool::new(false));

@@ -15,12 +15,12 @@ use trjit_trace::{Profile, Recorder, RunInfo};
 
 pub fn execute(train: &Train) -> Result<u8> {
     let options = Options::parse(&train.guest)?;
-    let path = guest::module_path(&train.guest);
+    let path = guest::module_path(&train.guest)?;
     let output = train.output.clone().unwrap_or_else(|| path.with_extension("trprof"));
-    check_writable(&output)?;
     let tunables = Tunables { max_wasm_stack: options.max_wasm_stack.unwrap_or(Tunables::default().max_wasm_stack), ..Tunables::default() };
     let engine = Engine::new(Config { tunables, ..Config::default() });
     let module = Module::from_parsed(&engine, source::parse(path, source::read_wasm(path)?)?)?;
+    check_writable(&output)?;
     let interrupt = Arc::new(AtomicBool::new(false));
     let mut store = Store::new(&engine, guest::wasi_context(&train.guest, &options, &interrupt)?)?;
     let stopped = Arc::new(Stopped::default());
@@ -73,6 +73,7 @@ fn check_writable(output: &Path) -> Result<()> {
         output.display(),
         directory.display()
     );
+    anyhow::ensure!(!output.is_dir(), "the profile can not be written to `{}`: it is a directory", output.display());
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! `trjit --version`.
 
-use crate::exit;
+use crate::{exit, ui};
 use anyhow::Result;
 use trjit_code::Compiler;
 
@@ -15,9 +15,9 @@ pub fn print(json: bool) -> Result<u8> {
             "profile_format": trjit_trace::FORMAT_VERSION,
             "abi_fingerprint": trjit_module::fingerprint::abi_fingerprint().to_string(),
         });
-        println!("{document:#}");
+        ui::line(&format!("{document:#}"));
     } else {
-        println!("trjit {version} ({commit})");
+        ui::line(&format!("trjit {version} ({commit})"));
     }
     Ok(exit::OK)
 }
