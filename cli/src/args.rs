@@ -64,7 +64,7 @@ pub struct Guest {
     #[arg(short = 'C', long = "codegen", value_name = "KEY[=VAL[,..]]")]
     pub codegen: Vec<String>,
     /// The module (binary or text format), then the guest's own arguments.
-    #[arg(trailing_var_arg = true, value_name = "MODULE> [ARGS]...", num_args = 1..)]
+    #[arg(trailing_var_arg = true, value_name = "MODULE [ARGS]", num_args = 1..)]
     pub module_and_args: Vec<std::ffi::OsString>,
 }
 
@@ -76,7 +76,7 @@ const RUN_EXAMPLES: &str = "Examples:
   trjit run -W timeout=10s,max-memory-size=1000000000 app.wasm";
 
 #[derive(Args, Debug)]
-#[command(after_help = RUN_EXAMPLES)]
+#[command(override_usage = "trjit run [OPTIONS] <MODULE> [ARGS]...", after_help = RUN_EXAMPLES)]
 pub struct Run {
     /// Run on the compiled code of this cache file. It is native code: name only files that you trust.
     #[arg(long, value_name = "FILE", help_heading = "Cache")]
@@ -124,7 +124,7 @@ const TRAIN_EXAMPLES: &str = "Examples:
 The profile is written however the run ends: by itself, by a trap, by SIGINT or SIGTERM, or after --for. The exit status is the guest's.";
 
 #[derive(Args, Debug)]
-#[command(after_help = TRAIN_EXAMPLES)]
+#[command(override_usage = "trjit train [OPTIONS] <MODULE> [ARGS]...", after_help = TRAIN_EXAMPLES)]
 pub struct Train {
     /// Where to write the profile (default: beside the module, with the extension .trprof).
     #[arg(short, long, value_name = "FILE")]
