@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 /// Why the file could not be written. Nothing is left behind.
 #[derive(Debug, thiserror::Error)]
-#[error("can not {action} {path}: {source}")]
+#[error("can not {action} `{}`", path.display())]
 pub struct OutputError {
-    /// What was tried: `create`, `write`, `rename`.
+    /// What was tried: `create`, `write`, ..
     pub action: &'static str,
     pub path: PathBuf,
     pub source: io::Error,
@@ -16,17 +16,27 @@ pub struct OutputError {
 
 /// Writes `bytes` to a new file beside `path` with one large write (the page cache then holds them in large folios, and a later start takes
 /// few faults), and renames it to `path`: readers see the old file or the new one, never a part. An existing file is replaced, not
-/// changed: whoever has it mapped keeps the old one.
+/// changed: whoever has it mapped keeps the old one. Symlinks are followed. What is no regular file (a device, a pipe) must not be replaced
+/// by one and is written to directly; a directory is refused.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
-    let failed = |action, path: &Path| {
-        let path = path.to_path_buf();
-        move |source| OutputError { action, path, source }
-    };
+    let failed = |action| move |source| OutputError { action, path: path.to_path_buf(), source };
+    match std::fs::metadata(path) {
+        Ok(known) if known.is_dir() => Err(failed("write")(io::ErrorKind::IsADirectory.into())),
+        Ok(known) if !known.is_file() => {
+            let mut file = OpenOptions::new().write(true).open(path).map_err(failed("open"))?;
+            file.write_all(bytes).map_err(failed("write"))
+        }
+        Ok(_) => replace(&std::fs::canonicalize(path).map_err(failed("find"))?, bytes),
+        Err(_) => replace(path, bytes),
+    }
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
+    let failed = |action| move |source| OutputError { action, path: path.to_path_buf(), source };
     let (mut file, temporary) = create_beside(path)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_data());
+    let written = file.write_all(bytes).and_then(|()| file.sync_data()).map_err(failed("write"));
     drop(file);
-    let result =
-        written.map_err(failed("write", &temporary)).and_then(|()| std::fs::rename(&temporary, path).map_err(failed("rename to", path)));
+    let result = written.and_then(|()| std::fs::rename(&temporary, path).map_err(failed("rename a file to")));
     if result.is_err() {
         // The first error is the one to tell; what can not be removed either stays.
         let _ = std::fs::remove_file(&temporary);
