@@ -1,0 +1,164 @@
+//! Caches that can not be used: `require` refuses with status 120, `auto` warns and gives the right answer.
+
+use crate::support::damage::{Random, mutations, truncations};
+use crate::support::{Outcome, each, fixtures, scratch, trjit};
+use std::path::{Path, PathBuf};
+use trjit_module::Digest;
+
+const FIB: [&str; 2] = ["--invoke", "fib"];
+
+fn fib() -> PathBuf {
+    fixtures().join("wat/fib.wat")
+}
+
+fn assembled(folder: &Path, module: &Path) -> PathBuf {
+    let cache = folder.join("good.trjit");
+    trjit(["assemble", "--all", "--cpu-level", "x86-64-v3", "-o"]).arg(&cache).arg(module).run().exits(0);
+    cache
+}
+
+fn run(cache: &Path, mode: &str) -> Outcome {
+    trjit(["run", "--cache-mode", mode, "--cache"]).arg(cache).args(FIB).arg(fib()).arg("10").run()
+}
+
+/// Refused by `require`, warned about by `auto`, ignored by `off`, refused where it is the program itself.
+fn refused(cache: &Path, code: &str) {
+    run(cache, "require").refuses(120, &[&format!("[{code}]"), "help: "]);
+    let warned = run(cache, "auto").exits(0).prints("55\n").says(&[&format!("[{code}]"), "help: "]);
+    assert_eq!(warned.stderr.lines().filter(|line| line.starts_with("warning: ")).count(), 1, "{warned:?}");
+    run(cache, "off").succeeds().prints("55\n");
+}
+
+fn each_damaged(name: &str, damaged: Vec<Vec<u8>>, folder: &Path, job: impl Fn(&Path) -> Vec<String> + Sync) {
+    let numbered: Vec<(usize, Vec<u8>)> = damaged.into_iter().enumerate().collect();
+    each(&numbered, |(number, bytes)| {
+        let path = folder.join(format!("{name}-{number}.trjit"));
+        std::fs::write(&path, bytes).expect("the scratch directory is writable");
+        let faults = job(&path);
+        std::fs::remove_file(&path).expect("the scratch directory is writable");
+        faults
+    });
+}
+
+#[test]
+fn truncated_caches_are_refused() {
+    let folder = scratch();
+    let bytes = std::fs::read(assembled(folder.path(), &fib())).expect("the cache is readable");
+    each_damaged("cut", truncations(&bytes, 60), folder.path(), |path| {
+        run(path, "require").refuses(120, &["help: "]);
+        run(path, "auto").exits(0).prints("55\n").says(&["warning: "]);
+        Vec::new()
+    });
+}
+
+/// Any one bit: refused, or (in padding) without any effect.
+#[test]
+fn damaged_caches_are_refused_or_right() {
+    let folder = scratch();
+    let bytes = std::fs::read(assembled(folder.path(), &fib())).expect("the cache is readable");
+    let mut damaged = mutations(&bytes, 250, 3);
+    // Most of a small cache is padding: the same again among the bytes that are not 0.
+    let full: Vec<usize> = (0..bytes.len()).filter(|&at| bytes[at] != 0 && bytes[at] != 0xcc).collect();
+    let mut random = Random(5);
+    damaged.extend((0..250).map(|_| {
+        let mut copy = bytes.clone();
+        copy[full[random.below(full.len())]] ^= 1 << random.below(8);
+        copy
+    }));
+    each_damaged("bit", damaged, folder.path(), |path| {
+        let required = run(path, "require");
+        match required.code() {
+            120 => drop(required.refuses(120, &["help: "])),
+            _ => drop(required.succeeds().prints("55\n")),
+        }
+        let alone = trjit(["run", "--allow-precompiled"]).args(FIB).arg(path).arg("10").run();
+        if ![0, 1, 120].contains(&alone.code()) || (alone.code() == 0 && alone.text() != "55\n") {
+            return vec![format!("{alone:?}")];
+        }
+        run(path, "auto").exits(0).prints("55\n");
+        Vec::new()
+    });
+}
+
+#[test]
+fn random_bytes_behind_an_elf_magic_are_refused() {
+    let folder = scratch();
+    let mut random = Random(9);
+    for length in [4, 63, 64, 200, 5000] {
+        let path = folder.path().join("random.trjit");
+        let bytes: Vec<u8> = b"\x7fELF\x02\x01\x01".iter().copied().chain(random.bytes(length)).collect();
+        std::fs::write(&path, bytes).expect("the scratch directory is writable");
+        refused(&path, "not-a-cache");
+        trjit(["run", "--allow-precompiled"]).arg(&path).run().refuses(120, &["[not-a-cache]"]);
+    }
+}
+
+#[test]
+fn what_is_no_cache_is_told() {
+    let folder = scratch();
+    refused(&folder.path().join("absent.trjit"), "unreadable");
+    refused(folder.path(), "unreadable");
+    refused(&fixtures().join("c/hello.wasm"), "not-a-cache");
+    let empty = folder.path().join("empty.trjit");
+    std::fs::write(&empty, b"").expect("the scratch directory is writable");
+    refused(&empty, "not-a-cache");
+}
+
+#[test]
+fn a_cache_of_another_module_is_refused() {
+    let folder = scratch();
+    refused(&assembled(folder.path(), &fixtures().join("wat/sieve.wat")), "other-module");
+}
+
+#[test]
+fn a_cache_for_cpu_features_that_no_machine_has_is_refused_by_name() {
+    let folder = scratch();
+    let cache = assembled(folder.path(), &fib());
+    forge(&cache, "\"avx2\",\n      \"bmi1\"", "\"avx2\",\"avx9\",\"bmi1\"");
+    refused(&cache, "cpu-features");
+    run(&cache, "require").says(&["avx9", "lacks"]);
+    trjit(["run", "--allow-precompiled"]).args(FIB).arg(&cache).arg("10").run().refuses(120, &["[cpu-features]", "avx9"]);
+}
+
+#[test]
+fn caches_of_other_builds_are_refused() {
+    let folder = scratch();
+    let cache = assembled(folder.path(), &fib());
+    let good = std::fs::read(&cache).expect("the cache is readable");
+    forge(&cache, "\"reserved\"", "\"observed\"");
+    refused(&cache, "other-engine");
+    // The format version stands behind the magic.
+    let mut other = good.clone();
+    let magic = other.windows(8).position(|bytes| bytes == b"TRJITC\0\0").expect("a cache has the magic");
+    other[magic + 8] = 99;
+    std::fs::write(&cache, &other).expect("the scratch directory is writable");
+    refused(&cache, "other-format");
+    // The ELF machine: aarch64.
+    let mut other = good;
+    other[18] = 183;
+    std::fs::write(&cache, &other).expect("the scratch directory is writable");
+    refused(&cache, "other-architecture");
+}
+
+/// Changes the manifest and makes its digest right again. Both texts have one length.
+fn forge(cache: &Path, from: &str, to: &str) {
+    let mut bytes = std::fs::read(cache).expect("the cache is readable");
+    let magic = bytes.windows(8).position(|bytes| bytes == b"TRJITC\0\0").expect("a cache has the magic");
+    let number = |bytes: &[u8], at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("8 bytes")) as usize;
+    let (start, len) = (number(&bytes, magic + 16), number(&bytes, magic + 24));
+    let manifest = std::str::from_utf8(&bytes[start..start + len]).expect("the manifest is text").replacen(from, to, 1);
+    assert!(manifest.len() == len && manifest.contains(to));
+    bytes[start..start + len].copy_from_slice(manifest.as_bytes());
+    let digest = Digest::of(manifest.as_bytes());
+    let hex = digest.to_string();
+    for (at, pair) in hex.as_bytes().chunks(2).enumerate() {
+        let pair = std::str::from_utf8(pair).expect("hexadecimal digits are text");
+        bytes[magic + 32 + at] = u8::from_str_radix(pair, 16).expect("a digest is shown in hexadecimal digits");
+    }
+    std::fs::write(cache, bytes).expect("the scratch directory is writable");
+}
+
+#[test]
+fn requiring_a_cache_without_one_is_refused() {
+    trjit(["run", "--cache-mode", "require"]).args(FIB).arg(fib()).arg("10").run().refuses(1, &["--cache FILE"]);
+}

@@ -1,0 +1,25 @@
+//! The command `trjit` from outside, as one test binary so that it is linked once:
+//!
+//! | module | asks |
+//! |---|---|
+//! | [`text_fixtures`], [`c_fixtures`] | does every fixture give its recorded results in every mode? |
+//! | [`fetched`] | the same of real programs |
+//! | [`bad_modules`], [`bad_caches`], [`bad_profiles`], [`bad_files`] | one clear message, the documented status, nothing half-written? |
+//! | [`passing_through`] | do arguments, environment, streams, directories and statuses reach the guest and come back? |
+//! | [`training`], [`assembling`] | are counts exact, outputs where they belong, and the same every time? |
+//! | [`stopping`] | signals, time limits, kills |
+//! | [`native_stack`] | does the interpreter stay in constant native stack? |
+
+mod assembling;
+mod bad_caches;
+mod bad_files;
+mod bad_modules;
+mod bad_profiles;
+mod c_fixtures;
+mod fetched;
+mod native_stack;
+mod passing_through;
+mod stopping;
+mod support;
+mod text_fixtures;
+mod training;

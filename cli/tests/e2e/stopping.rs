@@ -1,0 +1,92 @@
+//! Guests that do not end by themselves: signals, time limits, and a kill.
+
+use crate::support::modes::EAGER;
+use crate::support::{Trjit, fixtures, listing, scratch, trjit};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+
+fn train(folder: &Path, options: &[&str]) -> Trjit {
+    trjit(["train", "-o"]).arg(folder.join("out.trprof")).args(options).arg(fixtures().join("c/endless.wasm"))
+}
+
+fn ended(folder: &Path) -> String {
+    let told = trjit(["inspect", "--json"]).arg(folder.join("out.trprof")).run().succeeds().json();
+    assert!(told["calls"].as_u64() > Some(0), "{told}");
+    told["runs"][0]["ended"].as_str().expect("a run has an end").to_string()
+}
+
+#[test]
+fn training_that_is_interrupted_writes_its_profile() {
+    for (signal, status, number) in [("INT", 130, "signal 2"), ("TERM", 143, "signal 15")] {
+        let folder = scratch();
+        let mut running = train(folder.path(), &[]).start();
+        running.wait_for_output("begun\n");
+        running.signal(signal);
+        running.end().exits(status);
+        assert_eq!(listing(folder.path()), ["out.trprof"]);
+        assert_eq!(ended(folder.path()), number);
+    }
+}
+
+#[test]
+fn training_for_a_time_writes_its_profile_and_succeeds() {
+    let folder = scratch();
+    train(folder.path(), &["--for", "300ms"]).run().succeeds().prints("begun\n");
+    assert_eq!(ended(folder.path()), "time limit");
+}
+
+#[test]
+fn training_that_is_killed_leaves_no_half_file() {
+    let folder = scratch();
+    let profile = folder.path().join("out.trprof");
+    std::fs::write(&profile, "old").expect("the scratch directory is writable");
+    let mut running = train(folder.path(), &[]).start();
+    running.wait_for_output("begun\n");
+    running.signal("KILL");
+    assert_eq!(running.end().status.signal(), Some(9));
+    assert_eq!(listing(folder.path()), ["out.trprof"]);
+    assert_eq!(std::fs::read(profile).expect("the profile is readable"), b"old");
+}
+
+/// `run` keeps the signals' own meaning.
+#[test]
+fn a_run_dies_by_the_signal() {
+    for mode in [&["--jit", "off"][..], &EAGER, &[]] {
+        for (signal, number) in [("INT", 2), ("TERM", 15)] {
+            let mut running = trjit(["run"]).args(mode).arg(fixtures().join("c/endless.wasm")).start();
+            running.wait_for_output("begun\n");
+            running.signal(signal);
+            assert_eq!(running.end().status.signal(), Some(number));
+        }
+    }
+}
+
+#[test]
+fn a_time_limit_is_a_trap_in_every_mode() {
+    let folder = scratch();
+    let cache = folder.path().join("endless.trjit");
+    let module = fixtures().join("c/endless.wasm");
+    trjit(["assemble", "--all", "-o"]).arg(&cache).arg(&module).run().exits(0);
+    let cached = ["--cache-mode", "require", "--cache", cache.to_str().expect("the scratch directory is UTF-8")];
+    for mode in [&["--jit", "off"][..], &EAGER, &[], &cached] {
+        let outcome = trjit(["run", "-W", "timeout=300ms"]).args(mode).arg(&module).run();
+        outcome.exits(134).prints("begun\n").says(&["wasm trap: interrupt"]);
+    }
+    train(folder.path(), &["-W", "timeout=300ms"]).run().exits(134).says(&["wasm trap: interrupt"]);
+    assert_eq!(ended(folder.path()), "time limit");
+}
+
+/// A guest that waits in the host is stopped, too.
+#[test]
+fn a_time_limit_ends_a_wait_in_the_host() {
+    let folder = scratch();
+    let text = r#"(module
+      (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+      (memory (export "memory") 1)
+      (func (export "_start")
+        (i32.store (i32.const 16) (i32.const 1))
+        (i64.store (i32.const 24) (i64.const 3600000000000))
+        (drop (call $poll (i32.const 0) (i32.const 128) (i32.const 1) (i32.const 256)))))"#;
+    let module = crate::support::wat(folder.path(), "waits.wat", text);
+    trjit(["run", "-W", "timeout=300ms"]).arg(&module).run().exits(134).says(&["interrupt"]);
+}
