@@ -1,9 +1,11 @@
 //! Programs that look like compiled ones: typed expressions over locals, bounded loops, calls through tables, addresses that mostly lie in memory. What
 //! wasm-smith seldom reaches (long runs, loops entered with operands on the stack, sign extension of real data) is common here.
 //!
-//! `Plan` fixes what functions know of each other; [`body`] writes one function; [`ops`] lists instructions by type.
+//! `Plan` fixes what functions know of each other; [`body`] writes one function, [`effects`] what in it
+//! reaches beyond it; [`ops`] lists instructions by type.
 
 mod body;
+mod effects;
 mod ops;
 
 use crate::case::{Case, FUEL};
