@@ -48,8 +48,8 @@ fn profiles_merge_and_their_order_does_not_matter() {
         let functions: u64 = tiers.iter().map(|tier| tier["functions"].as_u64().expect("a number")).sum();
         (functions, std::fs::read(cache).expect("the cache is readable"))
     };
-    let (first, _) = compiled("first", &[one.clone()]);
-    let (second, _) = compiled("second", &[two.clone()]);
+    let (first, _) = compiled("first", std::slice::from_ref(&one));
+    let (second, _) = compiled("second", std::slice::from_ref(&two));
     let (both, bytes) = compiled("both", &[one.clone(), two.clone()]);
     let (turned, turned_bytes) = compiled("turned", &[two, one]);
     assert!(both > first.min(second) && both >= first.max(second), "{first} and {second} merged to {both}");
