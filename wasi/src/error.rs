@@ -13,13 +13,13 @@ use crate::errno::Errno;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A preopened directory could not be opened.
-    #[error("cannot open '{}' as the guest's directory '{guest}': {source} (expected a directory that can be read)", host.display())]
+    #[error("cannot open '{}' as the guest's directory '{guest}' (expected a directory that can be read)", host.display())]
     Preopen {
         /// The directory on the host.
         host: PathBuf,
         /// The name the guest was to see.
         guest: String,
-        /// Why the host refused.
+        /// Why the host refused; whoever prints the chain of sources adds it.
         source: io::Error,
     },
     /// A string for the guest holds a zero byte, which ends strings there.

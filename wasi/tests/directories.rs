@@ -2,7 +2,7 @@
 
 mod guest;
 use guest::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use trjit_wasi::WasiCtxBuilder;
 
 struct Entry {
@@ -143,4 +143,25 @@ fn a_missing_directory_is_named() {
     let error = WasiCtxBuilder::new().preopened_dir("/does/not/exist", "/x", false).build().expect_err("refused");
     let text = error.to_string();
     assert!(text.contains("/does/not/exist") && text.contains("'/x'"), "{text}");
+    let reason = std::error::Error::source(&error).expect("the host's reason").to_string();
+    assert!(!text.contains(&reason), "a printed chain says the reason twice: {text}: {reason}");
+}
+
+#[test]
+fn thousands_of_entries_are_listed_once() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    for i in 0..10_000 {
+        std::fs::write(dir.path().join(format!("entry-{i}")), b"").expect("written");
+    }
+    let mut g = Guest::with_dir(dir.path());
+    let (mut cookie, mut names) = (0, BTreeSet::new());
+    loop {
+        let (entries, _) = read(&mut g, 3, 4096, cookie);
+        let Some(last) = entries.last() else { break };
+        cookie = last.next;
+        for entry in entries {
+            assert!(names.insert(entry.name.clone()), "{} comes twice", entry.name);
+        }
+    }
+    assert_eq!(names.len(), 10_002);
 }
