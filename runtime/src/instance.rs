@@ -31,6 +31,7 @@ pub(crate) struct InstanceInner {
     pub jump_table: JumpTable,
     /// Calls and back-edges of each defined function in the interpreter.
     pub hotness: Box<[u32]>,
+    pub quickened: crate::interp::quicken::Quickened,
     pub imports: Vec<ImportedFunction>,
     /// By index, imported ones first; they live in the store.
     pub memories: Vec<*mut MemoryInner>,

@@ -36,20 +36,21 @@ pub struct Cx {
     pub mem_len: u64,
     pub mem_base: *mut u8,
     pub vmctx: *mut u8,
-    /// The module's code bytes, side table and function records.
+    /// The module's code bytes (the instance's quickened copy, when not training), side table and function records.
     pub code: *const u8,
     pub side_table: *const SideTableEntry,
     pub functions: *const FunctionRecord,
     pub imported_functions: u32,
-    /// The running function and its record.
+    /// The running function.
     pub function: u32,
-    pub record: *const FunctionRecord,
-    /// Behind the last instruction of the running function.
+    /// Training only: behind the last instruction of the running function.
     pub code_end: *const u8,
     pub jump_table: *const AtomicI32,
     /// Calls and back-edges of each defined function so far.
     pub hotness: *mut u32,
     pub call_threshold: u32,
+    /// `call_threshold` as the handlers compare it: less 2, and not below 0.
+    pub hot_after: u32,
     pub loop_threshold: u32,
     pub frame_top: *mut Frame,
     pub frame_base: *mut Frame,
@@ -82,6 +83,23 @@ impl Cx {
     pub unsafe fn code_offset(&self, ip: *const u8) -> u32 {
         // SAFETY: both point into the same allocation, by contract.
         unsafe { ip.offset_from(self.code) as u32 }
+    }
+
+    /// The record of the running function, which is a defined one.
+    pub fn record(&self) -> *const FunctionRecord {
+        self.functions.wrapping_add((self.function - self.imported_functions) as usize)
+    }
+
+    /// Behind the last instruction of the running function.
+    ///
+    /// # Safety
+    /// The context is set up.
+    pub unsafe fn end_of_function(&self) -> *const u8 {
+        // SAFETY: by contract; bodies lie in the code.
+        unsafe {
+            let body = (*self.record()).body;
+            self.code.add((body.offset + body.len) as usize)
+        }
     }
 
     pub fn func(&self) -> FuncIndex {

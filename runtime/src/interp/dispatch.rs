@@ -1,6 +1,7 @@
 //! The dispatch tables: one handler for each opcode byte.
 
 use super::cx::{Cx, Exit};
+use super::fused::install;
 use super::handlers::*;
 use trjit_module::flat::SideTableEntry;
 
@@ -39,7 +40,15 @@ macro_rules! table {
 
 impl<P: Probe> Table<P> {
     /// By opcode.
-    pub const OPS: &'static [Handler; 256] = &table! {
+    pub const OPS: &'static [Handler; 256] = &Self::ops();
+
+    const fn ops() -> [Handler; 256] {
+        // Training runs the original code.
+        if P::RECORD { Self::original() } else { install::<P>(Self::original()) }
+    }
+
+    const fn original() -> [Handler; 256] {
+        table! {
         0x00 => op_unreachable, 0x01 => nop, 0x02 => block, 0x03 => block, 0x04 => op_if, 0x05 => op_else, 0x0b => op_end,
         0x0c => br, 0x0d => br_if, 0x0e => br_table, 0x0f => op_return, 0x10 => call, 0x11 => call_indirect,
         0x1a => drop_value, 0x1b => select, 0x1c => select_typed,
@@ -75,7 +84,8 @@ impl<P: Probe> Table<P> {
         0xc0 => i32_extend8_s, 0xc1 => i32_extend16_s, 0xc2 => i64_extend8_s, 0xc3 => i64_extend16_s, 0xc4 => i64_extend32_s,
         0xd0 => ref_null, 0xd1 => ref_is_null, 0xd2 => ref_func,
         0xfc => prefixed,
-    };
+        }
+    }
 
     /// By the number behind the prefix 0xFC.
     pub const SATURATING: &'static [Handler; 8] = &[

@@ -2,7 +2,7 @@
 
 use super::cx::{Cx, DONE, Exit, Frame, OSR, TRAP};
 use super::dispatch::{Probe, Table};
-use super::leb::{read_i64, read_u32, skip};
+use super::leb::{read_i32, read_i64, read_u32, skip, small};
 use super::numeric::*;
 use super::out;
 use std::sync::atomic::Ordering;
@@ -35,6 +35,31 @@ macro_rules! handlers {
     )*};
 }
 
+/// Defines handlers of instructions whose immediate is an unsigned number: the first name for one byte, the second one for more.
+macro_rules! indexed {
+    (($ip:ident, $sp:ident, $fp:ident, $st:ident, $cx:ident, $mem:ident);
+     $($(#[$meta:meta])* $name:ident, $wide:ident: |$at:ident, $index:ident| $body:block)*) => {
+        handlers! { ($ip, $sp, $fp, $st, $cx, $mem); $(
+            $(#[$meta])*
+            $name {
+                let $at = $ip;
+                let $index = u32::from(*$ip);
+                if $index >= 0x80 {
+                    return $wide::<P>($ip, $sp, $fp, $st, $cx, $mem);
+                }
+                $ip = $ip.add(1);
+                $body
+            }
+            #[inline(never)]
+            $wide {
+                let $at = $ip;
+                let $index = read_u32(&mut $ip);
+                $body
+            }
+        )* }
+    };
+}
+
 /// A type that a slot holds.
 pub trait Slot: Copy {
     fn from_slot(slot: u64) -> Self;
@@ -65,7 +90,7 @@ slot_types! {
 /// # Safety
 /// The operand stack is not empty.
 #[inline(always)]
-unsafe fn pop<T: Slot>(sp: &mut *mut u64) -> T {
+pub(super) unsafe fn pop<T: Slot>(sp: &mut *mut u64) -> T {
     // SAFETY: by contract.
     unsafe {
         *sp = sp.sub(1);
@@ -76,7 +101,7 @@ unsafe fn pop<T: Slot>(sp: &mut *mut u64) -> T {
 /// # Safety
 /// The frame has room, as validation computed.
 #[inline(always)]
-unsafe fn push<T: Slot>(sp: &mut *mut u64, value: T) {
+pub(super) unsafe fn push<T: Slot>(sp: &mut *mut u64, value: T) {
     // SAFETY: by contract.
     unsafe {
         **sp = value.to_slot();
@@ -87,7 +112,7 @@ unsafe fn push<T: Slot>(sp: &mut *mut u64, value: T) {
 /// Ends the run with a trap at `ip`.
 #[cold]
 #[inline(never)]
-unsafe fn trap(ip: *const u8, sp: *mut u64, cx: *mut Cx, code: TrapCode) -> Exit {
+pub(super) unsafe fn trap(ip: *const u8, sp: *mut u64, cx: *mut Cx, code: TrapCode) -> Exit {
     // SAFETY: `cx` is the running activation's.
     unsafe {
         (*cx).ip = ip.sub(1);
@@ -296,71 +321,84 @@ binary_trapping! {
     i64_rem_u: u64, |a, b| divide!(a, b, checked_rem);
 }
 
-/// Reads a memory immediate (alignment, offset) and gives the offset.
-///
-/// # Safety
-/// `ip` points to a validated memory immediate.
-#[inline(always)]
-unsafe fn memarg(ip: &mut *const u8) -> u64 {
-    // SAFETY: by contract.
-    unsafe {
-        skip(ip);
-        u64::from(read_u32(ip))
-    }
+/// A value at any address. Unlike `read_unaligned`, which with debug assertions copies through a local variable whose address it hands on,
+/// an access to the field lets the handler's last call be a jump.
+#[repr(C, packed)]
+pub(super) struct Unaligned<T>(pub T);
+
+/// Memory instructions: the immediate is the offset; the alignment before it is stepped over.
+macro_rules! memory {
+    (($ip:ident, $sp:ident, $fp:ident, $st:ident, $cx:ident, $mem:ident); $($name:ident, $wide:ident: |$at:ident, $offset:ident| $body:block)*) => {
+        handlers! { ($ip, $sp, $fp, $st, $cx, $mem); $(
+            $name {
+                let $at = $ip;
+                let $offset = u64::from(*$ip.add(1));
+                if (*$ip | *$ip.add(1)) >= 0x80 {
+                    return $wide::<P>($ip, $sp, $fp, $st, $cx, $mem);
+                }
+                $ip = $ip.add(2);
+                $body
+            }
+            #[inline(never)]
+            $wide {
+                let $at = $ip;
+                skip(&mut $ip);
+                let $offset = u64::from(read_u32(&mut $ip));
+                $body
+            }
+        )* }
+    };
 }
 
 macro_rules! load {
-    ($($name:ident: $memory:ty => $slot:ty;)*) => {
-        handlers! { (ip, sp, fp, st, cx, mem); $($name {
-            let at = ip;
-            let address = u64::from(u32::from_slot(*sp.sub(1))) + memarg(&mut ip);
+    ($($name:ident, $wide:ident: $memory:ty => $slot:ty;)*) => {
+        memory! { (ip, sp, fp, st, cx, mem); $($name, $wide: |at, offset| {
+            let address = u64::from(u32::from_slot(*sp.sub(1))) + offset;
             if address + size_of::<$memory>() as u64 > (*cx).mem_len {
                 return trap(at, sp, cx, TrapCode::MemoryOutOfBounds);
             }
-            let value = mem.add(address as usize).cast::<$memory>().read_unaligned();
+            let value = (*mem.add(address as usize).cast::<Unaligned<$memory>>()).0;
             *sp.sub(1) = Slot::to_slot(value as $slot);
         })* }
     };
 }
 
 macro_rules! store {
-    ($($name:ident: $slot:ty => $memory:ty;)*) => {
-        handlers! { (ip, sp, fp, st, cx, mem); $($name {
-            let at = ip;
-            let value = <$slot>::from_slot(*sp.sub(1));
-            let address = u64::from(u32::from_slot(*sp.sub(2))) + memarg(&mut ip);
+    ($($name:ident, $wide:ident: $slot:ty => $memory:ty;)*) => {
+        memory! { (ip, sp, fp, st, cx, mem); $($name, $wide: |at, offset| {
+            let address = u64::from(u32::from_slot(*sp.sub(2))) + offset;
             if address + size_of::<$memory>() as u64 > (*cx).mem_len {
                 return trap(at, sp, cx, TrapCode::MemoryOutOfBounds);
             }
             sp = sp.sub(2);
-            mem.add(address as usize).cast::<$memory>().write_unaligned(value as $memory);
+            (*mem.add(address as usize).cast::<Unaligned<$memory>>()).0 = <$slot>::from_slot(*sp.add(1)) as $memory;
         })* }
     };
 }
 
 load! {
-    i32_load: u32 => u32;
-    i64_load: u64 => u64;
-    i32_load8_s: i8 => i32;
-    i32_load8_u: u8 => u32;
-    i32_load16_s: i16 => i32;
-    i32_load16_u: u16 => u32;
-    i64_load8_s: i8 => i64;
-    i64_load8_u: u8 => u64;
-    i64_load16_s: i16 => i64;
-    i64_load16_u: u16 => u64;
-    i64_load32_s: i32 => i64;
-    i64_load32_u: u32 => u64;
+    i32_load, i32_load_wide: u32 => u32;
+    i64_load, i64_load_wide: u64 => u64;
+    i32_load8_s, i32_load8_s_wide: i8 => i32;
+    i32_load8_u, i32_load8_u_wide: u8 => u32;
+    i32_load16_s, i32_load16_s_wide: i16 => i32;
+    i32_load16_u, i32_load16_u_wide: u16 => u32;
+    i64_load8_s, i64_load8_s_wide: i8 => i64;
+    i64_load8_u, i64_load8_u_wide: u8 => u64;
+    i64_load16_s, i64_load16_s_wide: i16 => i64;
+    i64_load16_u, i64_load16_u_wide: u16 => u64;
+    i64_load32_s, i64_load32_s_wide: i32 => i64;
+    i64_load32_u, i64_load32_u_wide: u32 => u64;
 }
 
 store! {
-    i32_store: u32 => u32;
-    i64_store: u64 => u64;
-    i32_store8: u32 => u8;
-    i32_store16: u32 => u16;
-    i64_store8: u64 => u8;
-    i64_store16: u64 => u16;
-    i64_store32: u64 => u32;
+    i32_store, i32_store_wide: u32 => u32;
+    i64_store, i64_store_wide: u64 => u64;
+    i32_store8, i32_store8_wide: u32 => u8;
+    i32_store16, i32_store16_wide: u32 => u16;
+    i64_store8, i64_store8_wide: u64 => u8;
+    i64_store16, i64_store16_wide: u64 => u16;
+    i64_store32, i64_store32_wide: u64 => u32;
 }
 
 /// Counts a back-edge; true where the loop shall be left for compiled code or the guest shall stop.
@@ -368,12 +406,17 @@ store! {
 /// # Safety
 /// `cx` is the running activation's.
 #[inline(always)]
-unsafe fn back_edge_is_hot<P: Probe>(cx: *mut Cx) -> bool {
+pub(super) unsafe fn back_edge_is_hot<P: Probe>(cx: *mut Cx) -> bool {
     // SAFETY: by contract; the running function is a defined one.
     unsafe {
-        let hot = (*cx).hotness.add(((*cx).function - (*cx).imported_functions) as usize);
-        *hot = (*hot).wrapping_add(1);
-        (!P::RECORD && *hot >= (*cx).loop_threshold) || (*(*cx).vm_store).interrupt != 0
+        let mut hot = false;
+        if !P::RECORD {
+            let counter = (*cx).hotness.add(((*cx).function - (*cx).imported_functions) as usize);
+            let count = (*counter).wrapping_add(1);
+            *counter = count;
+            hot = count >= (*cx).loop_threshold;
+        }
+        hot || (*(*cx).vm_store).interrupt != 0
     }
 }
 
@@ -381,20 +424,25 @@ unsafe fn back_edge_is_hot<P: Probe>(cx: *mut Cx) -> bool {
 macro_rules! branch {
     ($entry:expr, $origin:expr; $ip:ident, $sp:ident, $fp:ident, $st:ident, $cx:ident, $mem:ident) => {{
         let entry: *const SideTableEntry = $entry;
-        let SideTableEntry { delta_ip, delta_st, keep, height } = *entry;
+        // Fields are read where they are used, for want of registers.
+        let keep = (*entry).keep;
+        if keep > 1 {
+            return branch_with_many::<P>($origin, $sp, $fp, entry, $cx, $mem);
+        }
         if P::RECORD {
             let counter = (*$cx).branches.offset(entry.offset_from((*$cx).side_table));
             *counter = (*counter).wrapping_add(1);
         }
-        let target = $fp.add(height as usize);
+        let target = $fp.add((*entry).height as usize);
         if keep == 1 {
             *target = *$sp.sub(1);
-        } else if keep > 1 {
-            std::ptr::copy($sp.sub(keep as usize), target, keep as usize);
+            $sp = target.add(1);
+        } else {
+            $sp = target;
         }
-        $sp = target.add(keep as usize);
-        $st = entry.offset(delta_st as isize);
-        $ip = $origin.sub(1).offset(delta_ip as isize);
+        let delta_ip = (*entry).delta_ip as isize;
+        $ip = $origin.sub(1).offset(delta_ip);
+        $st = entry.offset((*entry).delta_st as isize);
         if delta_ip <= 0 && back_edge_is_hot::<P>($cx) {
             return hot_loop::<P>($ip, $sp, $fp, $st, $cx, $mem);
         }
@@ -405,24 +453,16 @@ macro_rules! branch {
 macro_rules! run_function {
     ($cx:ident, $function:expr) => {{
         let function: u32 = $function;
-        let record = (*$cx).functions.add((function - (*$cx).imported_functions) as usize);
         (*$cx).function = function;
-        (*$cx).record = record;
-        (*$cx).code_end = (*$cx).code.add(((*record).body.offset + (*record).body.len) as usize);
-        record
+        if P::RECORD {
+            (*$cx).code_end = (*$cx).end_of_function();
+        }
     }};
 }
 
-/// Returns to the caller's frame, or ends the activation.
-macro_rules! return_from {
+/// Goes on in the caller's frame, the results being in place, or ends the activation.
+macro_rules! leave_frame {
     ($ip:ident, $sp:ident, $fp:ident, $st:ident, $cx:ident) => {{
-        let results = (*(*$cx).record).results as usize;
-        if results == 1 {
-            *$fp = *$sp.sub(1);
-        } else if results > 1 {
-            std::ptr::copy($sp.sub(results), $fp, results);
-        }
-        $sp = $fp.add(results);
         if (*$cx).frame_top == (*$cx).frame_base {
             (*$cx).sp = $sp;
             return DONE;
@@ -442,47 +482,74 @@ macro_rules! call_function {
         let interpreted = vmctx == (*$cx).vmctx
             && callee >= (*$cx).imported_functions
             && (*(*$cx).jump_table.add(callee as usize)).load(Ordering::Acquire) == 0;
-        if interpreted {
-            let defined = (callee - (*$cx).imported_functions) as usize;
-            if P::RECORD {
-                let entries = (*$cx).entries.add(defined);
-                *entries = (*entries).wrapping_add(1);
-                if *entries == 1 {
-                    out::record_first_entry($cx, callee);
-                }
-            } else {
-                let hot = (*$cx).hotness.add(defined);
-                *hot = (*hot).wrapping_add(1);
-                if *hot >= (*$cx).call_threshold {
-                    out::function_is_hot($cx, callee);
-                }
-            }
-            let record: *const FunctionRecord = (*$cx).functions.add(defined);
-            let FunctionRecord { params, locals, frame_slots, code_start, side_table_start, .. } = *record;
-            let frame_start = $sp.sub(params as usize);
-            if frame_slots as usize > (*$cx).stack_end.offset_from(frame_start) as usize || (*$cx).frame_top == (*$cx).frame_end {
-                return trap($ip, $sp, $cx, TrapCode::StackOverflow);
-            }
-            *(*$cx).frame_top = Frame { ip: $ip, fp: $fp, st: $st, function: (*$cx).function };
-            (*$cx).frame_top = (*$cx).frame_top.add(1);
-            run_function!($cx, callee);
-            $fp = frame_start;
-            $sp = frame_start.add(locals as usize);
-            for local in params..locals {
-                *$fp.add(local as usize) = 0;
-            }
-            $ip = (*$cx).code.add(code_start as usize);
-            $st = (*$cx).side_table.add(side_table_start as usize);
-        } else {
-            save!($ip, $sp, $fp, $st, $cx);
+        if !interpreted {
             (*$cx).callee = callee;
             (*$cx).callee_vmctx = vmctx;
-            if !out::call($cx) {
-                return TRAP;
-            }
-            $sp = (*$cx).sp;
-            $mem = (*$cx).mem_base;
+            return call_outside::<P>($ip, $sp, $fp, $st, $cx, $mem);
         }
+        let defined = (callee - (*$cx).imported_functions) as usize;
+        let first_or_hot = if P::RECORD {
+            let entries = (*$cx).entries.add(defined);
+            *entries = (*entries).wrapping_add(1);
+            *entries == 1
+        } else {
+            let hot = (*$cx).hotness.add(defined);
+            let before = *hot;
+            *hot = before.wrapping_add(1);
+            // One comparison for both: 0 wraps.
+            before.wrapping_sub(1) >= (*$cx).hot_after
+        };
+        if first_or_hot {
+            (*$cx).callee = callee;
+            return enter_first_or_hot::<P>($ip, $sp, $fp, $st, $cx, $mem);
+        }
+        return enter::<P>($ip, $sp, $fp, $st, $cx, callee as usize as *mut u8);
+    }};
+}
+
+/// Pushes a frame for function `$callee` of the running instance.
+macro_rules! enter_function {
+    ($callee:expr; $ip:ident, $sp:ident, $fp:ident, $st:ident, $cx:ident) => {{
+        let callee: u32 = $callee;
+        let record: *const FunctionRecord = (*$cx).functions.add((callee - (*$cx).imported_functions) as usize);
+        let FunctionRecord { params, locals, frame_slots, code_start, side_table_start, .. } = *record;
+        let frame_start = $sp.sub(params as usize);
+        // Not `>`: zeroing in pairs may write one slot behind the locals.
+        if frame_slots as usize >= ((*$cx).stack_end as usize - frame_start as usize) >> 3 || (*$cx).frame_top == (*$cx).frame_end {
+            return trap($ip, $sp, $cx, TrapCode::StackOverflow);
+        }
+        let frame = (*$cx).frame_top;
+        *frame = Frame { ip: $ip, fp: $fp, st: $st, function: (*$cx).function };
+        (*$cx).frame_top = frame.add(1);
+        run_function!($cx, callee);
+        let operands = frame_start.add(locals as usize);
+        // Volatile, since a call of memset would cost the handler a prologue.
+        while $sp < operands {
+            $sp.write_volatile(0);
+            $sp.add(1).write_volatile(0);
+            $sp = $sp.add(2);
+        }
+        $fp = frame_start;
+        $sp = operands;
+        $ip = (*$cx).code.add(code_start as usize);
+        $st = (*$cx).side_table.add(side_table_start as usize);
+    }};
+}
+
+/// Calls the function with this reference, which is not null; `$at` stands behind the opcode.
+macro_rules! call_reference {
+    ($reference:expr, $ty:expr, $at:expr; $ip:ident, $sp:ident, $fp:ident, $st:ident, $cx:ident, $mem:ident) => {{
+        let vmctx = (*$cx).vmctx;
+        let VmFuncRef { vmctx: callee_vmctx, function, type_id } =
+            *(*vmctx.add(header::FUNC_REFS).cast::<*const VmFuncRef>()).add($reference as usize);
+        if type_id != *(*vmctx.add(header::TYPE_IDS).cast::<*const u32>()).add($ty as usize) {
+            return trap($at, $sp, $cx, TrapCode::BadSignature);
+        }
+        if P::RECORD {
+            out::record_indirect($cx, (*$st).keep, callee_vmctx, function);
+        }
+        $st = $st.add(1);
+        call_function!(function, callee_vmctx; $ip, $sp, $fp, $st, $cx, $mem);
     }};
 }
 
@@ -499,7 +566,14 @@ macro_rules! save {
 /// Goes on at a loop header, in the interpreter or (exit [`OSR`]) in compiled code, or stops the guest.
 #[cold]
 #[inline(never)]
-unsafe fn hot_loop<P: Probe>(ip: *const u8, sp: *mut u64, fp: *mut u64, st: *const SideTableEntry, cx: *mut Cx, mem: *mut u8) -> Exit {
+pub(super) unsafe fn hot_loop<P: Probe>(
+    ip: *const u8,
+    sp: *mut u64,
+    fp: *mut u64,
+    st: *const SideTableEntry,
+    cx: *mut Cx,
+    mem: *mut u8,
+) -> Exit {
     // SAFETY: the registers stand at a loop header of the running function.
     unsafe {
         save!(ip, sp, fp, st, cx);
@@ -512,6 +586,82 @@ unsafe fn hot_loop<P: Probe>(ip: *const u8, sp: *mut u64, fp: *mut u64, st: *con
         (Table::<P>::OPS[*ip as usize])(ip.add(1), sp, fp, st, cx, mem)
     }
 }
+
+// What handlers of control do rarely: kept apart, because a handler that calls anything saves its registers at its start.
+handlers! { (ip, sp, fp, st, cx, mem);
+    /// A branch that carries several values; `ip` is its origin, `st` its entry.
+    #[cold]
+    #[inline(never)]
+    branch_with_many {
+        let SideTableEntry { delta_ip, delta_st, keep, height } = *st;
+        if P::RECORD {
+            let counter = (*cx).branches.offset(st.offset_from((*cx).side_table));
+            *counter = (*counter).wrapping_add(1);
+        }
+        let target = fp.add(height as usize);
+        std::ptr::copy(sp.sub(keep as usize), target, keep as usize);
+        sp = target.add(keep as usize);
+        st = st.offset(delta_st as isize);
+        ip = ip.sub(1).offset(delta_ip as isize);
+        if delta_ip <= 0 && back_edge_is_hot::<P>(cx) {
+            return hot_loop::<P>(ip, sp, fp, st, cx, mem);
+        }
+    }
+    /// Calls `cx.callee` of `cx.callee_vmctx`, which is not interpreted in this activation.
+    #[inline(never)]
+    call_outside {
+        save!(ip, sp, fp, st, cx);
+        if !out::call(cx) {
+            return TRAP;
+        }
+        sp = (*cx).sp;
+        mem = (*cx).mem_base;
+    }
+    /// Enters the function whose index comes in the register `mem`: with its own registers this handler has enough of them.
+    #[inline(never)]
+    enter {
+        let callee = mem as usize as u32;
+        enter_function!(callee; ip, sp, fp, st, cx);
+        mem = (*cx).mem_base;
+    }
+    /// Enters `cx.callee` for the first time, or when it has been called often.
+    #[cold]
+    #[inline(never)]
+    enter_first_or_hot {
+        let callee = (*cx).callee;
+        if P::RECORD {
+            out::record_first_entry(cx, callee);
+        } else {
+            out::function_is_new_or_hot(cx, callee);
+        }
+        enter_function!(callee; ip, sp, fp, st, cx);
+    }
+    /// An indirect call by a table element that is to be filled first; `ip` stands behind the opcode.
+    #[cold]
+    #[inline(never)]
+    call_indirect_unfilled {
+        let at = ip;
+        let ty = read_u32(&mut ip);
+        let table = read_u32(&mut ip);
+        let index = pop::<u32>(&mut sp);
+        let reference = out::fill_element(cx, table, index);
+        if reference == 0 {
+            return trap(at, sp, cx, TrapCode::IndirectCallToNull);
+        }
+        call_reference!(reference, ty, at; ip, sp, fp, st, cx, mem);
+    }
+    /// Returns any number of results.
+    #[cold]
+    #[inline(never)]
+    return_many {
+        let results = (*(*cx).record()).results as usize;
+        std::ptr::copy(sp.sub(results), fp, results);
+        sp = fp.add(results);
+        leave_frame!(ip, sp, fp, st, cx);
+    }
+}
+
+pub(super) use {branch, handlers};
 
 handlers! { (ip, sp, fp, st, cx, mem);
     op_unreachable {
@@ -526,6 +676,10 @@ handlers! { (ip, sp, fp, st, cx, mem);
     block {
         skip(&mut ip);
     }
+    /// So many of them at once, in the quickened copy.
+    blocks {
+        ip = ip.add(2 * usize::from(*ip) - 1);
+    }
     op_if {
         if pop::<bool>(&mut sp) {
             skip(&mut ip);
@@ -538,14 +692,23 @@ handlers! { (ip, sp, fp, st, cx, mem);
     op_else {
         branch!(st, ip; ip, sp, fp, st, cx, mem);
     }
-    /// The end of a block does nothing, the end of the function returns.
+    /// The end of a block does nothing, the end of the function returns; in the quickened copy that has an opcode of its own.
     op_end {
-        if ip == (*cx).code_end {
-            return_from!(ip, sp, fp, st, cx);
+        if P::RECORD && ip == (*cx).code_end {
+            return return_many::<P>(ip, sp, fp, st, cx, mem);
         }
     }
     op_return {
-        return_from!(ip, sp, fp, st, cx);
+        return return_many::<P>(ip, sp, fp, st, cx, mem);
+    }
+    return_none {
+        sp = fp;
+        leave_frame!(ip, sp, fp, st, cx);
+    }
+    return_one {
+        *fp = *sp.sub(1);
+        sp = fp.add(1);
+        leave_frame!(ip, sp, fp, st, cx);
     }
     br {
         branch!(st, ip; ip, sp, fp, st, cx, mem);
@@ -579,19 +742,14 @@ handlers! { (ip, sp, fp, st, cx, mem);
             return trap(at, sp, cx, TrapCode::TableOutOfBounds);
         }
         let element = *(*elements).elements.add(index as usize);
-        let reference = if element == 0 { out::fill_element(cx, table, index) } else { element >> 1 };
+        if element == 0 {
+            return call_indirect_unfilled::<P>(at, sp.add(1), fp, st, cx, mem);
+        }
+        let reference = element >> 1;
         if reference == 0 {
             return trap(at, sp, cx, TrapCode::IndirectCallToNull);
         }
-        let VmFuncRef { vmctx: callee_vmctx, function, type_id } = *(*vmctx.add(header::FUNC_REFS).cast::<*const VmFuncRef>()).add(reference as usize);
-        if type_id != *(*vmctx.add(header::TYPE_IDS).cast::<*const u32>()).add(ty as usize) {
-            return trap(at, sp, cx, TrapCode::BadSignature);
-        }
-        if P::RECORD {
-            out::record_indirect(cx, (*st).keep, callee_vmctx, function);
-        }
-        st = st.add(1);
-        call_function!(function, callee_vmctx; ip, sp, fp, st, cx, mem);
+        call_reference!(reference, ty, at; ip, sp, fp, st, cx, mem);
     }
 
     drop_value {
@@ -615,40 +773,50 @@ handlers! { (ip, sp, fp, st, cx, mem);
             *sp.sub(1) = *sp;
         }
     }
-    local_get {
-        let index = read_u32(&mut ip);
+}
+
+indexed! { (ip, sp, fp, st, cx, mem);
+    local_get, local_get_wide: |at, index| {
         push(&mut sp, *fp.add(index as usize));
     }
-    local_set {
-        let index = read_u32(&mut ip);
+    local_set, local_set_wide: |at, index| {
         *fp.add(index as usize) = pop(&mut sp);
     }
-    local_tee {
-        let index = read_u32(&mut ip);
+    local_tee, local_tee_wide: |at, index| {
         *fp.add(index as usize) = *sp.sub(1);
     }
-    global_get {
-        let index = read_u32(&mut ip);
+    global_get, global_get_wide: |at, index| {
         push(&mut sp, *global(cx, index));
     }
-    global_set {
-        let index = read_u32(&mut ip);
+    global_set, global_set_wide: |at, index| {
         *global(cx, index) = pop(&mut sp);
     }
+}
+
+handlers! { (ip, sp, fp, st, cx, mem);
     i32_const {
-        let value = read_i64(&mut ip) as i32;
+        let value = read_i32(&mut ip);
         push(&mut sp, value);
     }
     i64_const {
+        let first = *ip;
+        if first >= 0x80 {
+            return i64_const_wide::<P>(ip, sp, fp, st, cx, mem);
+        }
+        ip = ip.add(1);
+        push(&mut sp, i64::from(small(first)));
+    }
+    #[inline(never)]
+    i64_const_wide {
         let value = read_i64(&mut ip);
         push(&mut sp, value);
     }
     f32_const {
-        push(&mut sp, ip.cast::<u32>().read_unaligned());
+        push(&mut sp, (*ip.cast::<Unaligned<u32>>()).0);
         ip = ip.add(4);
     }
     f64_const {
-        push(&mut sp, ip.cast::<u64>().read_unaligned());
+        push(&mut sp, (*ip.cast::<Unaligned<u64>>()).0);
         ip = ip.add(8);
     }
     /// A reinterpretation: the bits in the slot are the same.
@@ -666,10 +834,8 @@ handlers! { (ip, sp, fp, st, cx, mem);
     table_get {
         let at = ip;
         let table = read_u32(&mut ip);
-        match out::table_get(cx, table, *sp.sub(1)) {
-            Ok(reference) => *sp.sub(1) = reference,
-            Err(code) => return trap(at, sp, cx, code),
-        }
+        let Some(reference) = out::table_get(cx, table, *sp.sub(1)) else { return trap(at, sp, cx, TrapCode::TableOutOfBounds) };
+        *sp.sub(1) = reference;
     }
     table_set {
         let at = ip;

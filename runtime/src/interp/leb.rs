@@ -1,4 +1,7 @@
 //! Immediates in LEB128. Validation has proved that they are complete and in range.
+//!
+//! All readers are inlined into handlers and unrolled: shifts by constants need no register of their own, so that a handler with an immediate has no
+//! prologue. One byte, the common case, comes first.
 
 /// Reads an unsigned 32-bit immediate and steps over it.
 ///
@@ -6,54 +9,78 @@
 /// `ip` points to a validated immediate.
 #[inline(always)]
 pub unsafe fn read_u32(ip: &mut *const u8) -> u32 {
-    // SAFETY: by contract.
+    // SAFETY: by contract; the immediate ends with the first byte whose high bit is clear, the fifth at the latest.
     unsafe {
-        let first = **ip;
-        *ip = ip.add(1);
-        if first < 0x80 { u32::from(first) } else { read_u32_rest(ip, first) }
-    }
-}
-
-/// # Safety
-/// As [`read_u32`], behind its first byte.
-#[inline(always)]
-unsafe fn read_u32_rest(ip: &mut *const u8, first: u8) -> u32 {
-    let mut value = u32::from(first & 0x7f);
-    let mut shift = 7;
-    loop {
-        // SAFETY: the last byte of the immediate has its high bit clear, and ends the loop.
-        let byte = unsafe { **ip };
-        // SAFETY: as above; one past a byte that was read.
-        *ip = unsafe { ip.add(1) };
-        value |= u32::from(byte & 0x7f).wrapping_shl(shift);
-        if byte < 0x80 {
+        let at = *ip;
+        let mut value = u32::from(*at);
+        if value < 0x80 {
+            *ip = at.add(1);
             return value;
         }
-        shift += 7;
+        value &= 0x7f;
+        macro_rules! next {
+            ($($byte:literal),*) => {$(
+                let byte = u32::from(*at.add($byte));
+                value |= (byte & 0x7f) << (7 * $byte);
+                if byte < 0x80 {
+                    *ip = at.add($byte + 1);
+                    return value;
+                }
+            )*};
+        }
+        next!(1, 2, 3);
+        *ip = at.add(5);
+        value | u32::from(*at.add(4)) << 28
     }
 }
 
-/// Reads a signed 64-bit immediate (or 33-bit, or 32-bit) and steps over it.
-///
-/// # Safety
-/// `ip` points to a validated immediate.
-#[inline(always)]
-pub unsafe fn read_i64(ip: &mut *const u8) -> i64 {
-    let mut value = 0i64;
-    let mut shift = 0u32;
-    loop {
-        // SAFETY: by contract; the last byte ends the loop.
-        let byte = unsafe { **ip };
-        // SAFETY: as above.
-        *ip = unsafe { ip.add(1) };
-        value |= i64::from(byte & 0x7f).wrapping_shl(shift);
-        shift += 7;
-        if byte < 0x80 {
-            // Sign extension from bit `shift - 1`; nothing is left to extend once all 64 bits are read.
-            let unused = 64u32.saturating_sub(shift);
-            return value.wrapping_shl(unused).wrapping_shr(unused);
+/// Defines a reader of signed immediates of up to `$last + 1` bytes.
+macro_rules! signed {
+    ($(#[$meta:meta])* $name:ident: $ty:ty, $($byte:literal)*, $last:literal) => {
+        $(#[$meta])*
+        ///
+        /// # Safety
+        /// `ip` points to a validated immediate.
+        #[inline(always)]
+        pub unsafe fn $name(ip: &mut *const u8) -> $ty {
+            // SAFETY: by contract; the immediate ends with the first byte whose high bit is clear.
+            unsafe {
+                let at = *ip;
+                let first = *at;
+                if first < 0x80 {
+                    *ip = at.add(1);
+                    return <$ty>::from(small(first));
+                }
+                let mut value = <$ty>::from(first & 0x7f);
+                $(
+                    let byte = *at.add($byte);
+                    value |= <$ty>::from(byte & 0x7f) << (7 * $byte);
+                    if byte < 0x80 {
+                        *ip = at.add($byte + 1);
+                        let unused = <$ty>::BITS - 7 * ($byte + 1);
+                        return (value << unused) >> unused;
+                    }
+                )*
+                *ip = at.add($last + 1);
+                value | <$ty>::from(*at.add($last)) << (7 * $last)
+            }
         }
-    }
+    };
+}
+
+signed! {
+    /// Reads a signed 32-bit immediate and steps over it.
+    read_i32: i32, 1 2 3, 4
+}
+signed! {
+    /// Reads a signed 64-bit immediate and steps over it.
+    read_i64: i64, 1 2 3 4 5 6 7 8, 9
+}
+
+/// The value of a signed immediate of one byte.
+#[inline(always)]
+pub fn small(byte: u8) -> i8 {
+    ((byte << 1) as i8) >> 1
 }
 
 /// Steps over an immediate.

@@ -2,7 +2,7 @@
 //!
 //! Every opcode has a handler with the interpreter's registers as parameters; it does its work and calls the next opcode's handler as
 //! its last act, which the optimizer turns into a jump. So handlers must own nothing with a destructor and let no address of a local escape: what needs more
-//! goes to an outlined function. `tests/interpreter_stack.rs` keeps watch that no handler uses up native stack.
+//! goes to an outlined function. `cli/tests/e2e/native_stack.rs` keeps watch that no handler uses up native stack.
 //!
 //! | register | meaning |
 //! |---|---|
@@ -17,10 +17,12 @@
 
 pub mod cx;
 mod dispatch;
+mod fused;
 mod handlers;
 mod leb;
 pub mod numeric;
 mod out;
+pub(crate) mod quicken;
 pub mod run;
 
 pub(crate) use out::instance_of;

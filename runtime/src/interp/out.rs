@@ -84,19 +84,23 @@ pub unsafe fn osr_code_ready(cx: *mut Cx) -> bool {
     }
 }
 
-/// An interpreted function has become hot: asks for its code.
+/// A function was entered that was new (its code is quickened now) or has become hot (asks for its compiled code). Its entry is counted already.
 ///
 /// # Safety
 /// `cx` is the running activation's.
 #[cold]
 #[inline(never)]
-pub unsafe fn function_is_hot(cx: *mut Cx, callee: u32) {
+pub unsafe fn function_is_new_or_hot(cx: *mut Cx, callee: u32) {
     // SAFETY: by contract.
     unsafe {
         let instance = instance(cx);
-        *(*cx).hotness.add((callee - (*cx).imported_functions) as usize) =
-            (*cx).call_threshold.saturating_sub(instance.code.engine().tunables().recheck_interval);
-        jit::request_function(instance, FuncIndex(callee));
+        let defined = (callee - (*cx).imported_functions) as usize;
+        instance.quickened.function(instance.code.module(), &*(*cx).functions.add(defined));
+        let hotness = (*cx).hotness.add(defined);
+        if *hotness >= (*cx).call_threshold {
+            *hotness = (*cx).call_threshold.saturating_sub(instance.code.engine().tunables().recheck_interval);
+            jit::request_function(instance, FuncIndex(callee));
+        }
     }
 }
 
@@ -149,12 +153,14 @@ pub unsafe fn memory_grow(cx: *mut Cx, delta: u64) -> u64 {
     }
 }
 
+/// `None`: out of bounds. No `Result`, which would be returned in memory of the handler's: its last call could not be a jump.
+///
 /// # Safety
 /// `cx` is the running activation's.
 #[inline(never)]
-pub unsafe fn table_get(cx: *mut Cx, table: u32, index: u64) -> Result<u64, TrapCode> {
+pub unsafe fn table_get(cx: *mut Cx, table: u32, index: u64) -> Option<u64> {
     // SAFETY: by contract.
-    unsafe { instance(cx).table_get(table, u64::from(index as u32)) }
+    unsafe { instance(cx).table_get(table, u64::from(index as u32)).ok() }
 }
 
 /// # Safety

@@ -27,7 +27,7 @@ pub unsafe fn interpret(
         let Some(mut cx) = first_frame(store, instance, function, slots) else {
             return Err(driver::raise(store, Reason::Trap(TrapCode::StackOverflow)));
         };
-        let record = cx.record;
+        let record = cx.record();
         let mut activation = Activation::new(Kind::Interpreter(&raw const cx));
         activation.link(store);
         let saved = ((*store).stack_top, (*store).frame_top);
@@ -59,8 +59,9 @@ unsafe fn first_frame(store: *mut StoreInner, instance: *mut InstanceInner, func
         }
         std::ptr::copy_nonoverlapping(slots, fp, record.params as usize);
         std::ptr::write_bytes(fp.add(record.params as usize), 0, (record.locals - record.params) as usize);
-        let code = module.code().as_ptr();
         let (entries, branches) = (*store).counters((*instance).id);
+        let recording = !entries.is_null();
+        let code = if recording { module.code().as_ptr() } else { (*instance).quickened.code(module) };
         let mut cx = Cx {
             mem_len: 0,
             mem_base: std::ptr::null_mut(),
@@ -70,11 +71,11 @@ unsafe fn first_frame(store: *mut StoreInner, instance: *mut InstanceInner, func
             functions: module.functions().as_ptr(),
             imported_functions: module.imported_functions(),
             function: function.0,
-            record,
             code_end: code.add((record.body.offset + record.body.len) as usize),
             jump_table: (*instance).jump_table().cast_const().cast(),
             hotness: (*instance).hotness(),
             call_threshold: tunables.call_threshold,
+            hot_after: tunables.call_threshold.saturating_sub(2),
             loop_threshold: tunables.loop_threshold,
             frame_top: (*store).frame_top,
             frame_base: (*store).frame_top,
@@ -95,7 +96,7 @@ unsafe fn first_frame(store: *mut StoreInner, instance: *mut InstanceInner, func
             branches,
         };
         out::refresh_memory(&raw mut cx);
-        count_entry(&raw mut cx, !entries.is_null());
+        count_entry(&raw mut cx, recording);
         Some(cx)
     }
 }
@@ -118,9 +119,7 @@ unsafe fn count_entry(cx: *mut Cx, recording: bool) {
         }
         let hot = (*cx).hotness.add(defined);
         *hot = (*hot).wrapping_add(1);
-        if *hot >= (*cx).call_threshold {
-            out::function_is_hot(cx, (*cx).function);
-        }
+        out::function_is_new_or_hot(cx, (*cx).function);
     }
 }
 
@@ -164,7 +163,7 @@ unsafe fn enter_loop(store: *mut StoreInner, cx: *mut Cx) -> Result<(), Unwindin
     // SAFETY: by contract.
     unsafe {
         let saved = ((*store).stack_top, (*store).frame_top);
-        (*store).stack_top = (*cx).fp.add((*(*cx).record).frame_slots as usize);
+        (*store).stack_top = (*cx).fp.add((*(*cx).record()).frame_slots as usize);
         (*store).frame_top = (*cx).frame_top;
         let done = driver::enter_code(store, (*cx).vmctx, std::ptr::null(), (*cx).osr_entry, (*cx).fp);
         ((*store).stack_top, (*store).frame_top) = saved;
@@ -180,16 +179,13 @@ unsafe fn enter_loop(store: *mut StoreInner, cx: *mut Cx) -> Result<(), Unwindin
 unsafe fn return_to_caller(cx: *mut Cx) -> bool {
     // SAFETY: by contract; frames above `frame_base` were pushed by this activation.
     unsafe {
-        (*cx).sp = (*cx).fp.add((*(*cx).record).results as usize);
+        (*cx).sp = (*cx).fp.add((*(*cx).record()).results as usize);
         if (*cx).frame_top == (*cx).frame_base {
             return true;
         }
         (*cx).frame_top = (*cx).frame_top.sub(1);
         let Frame { ip, fp, st, function } = *(*cx).frame_top;
         ((*cx).ip, (*cx).fp, (*cx).st, (*cx).function) = (ip, fp, st, function);
-        let record = (*cx).functions.add((function - (*cx).imported_functions) as usize);
-        (*cx).record = record;
-        (*cx).code_end = (*cx).code.add(((*record).body.offset + (*record).body.len) as usize);
         false
     }
 }

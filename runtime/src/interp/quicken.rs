@@ -1,0 +1,231 @@
+//! Quickening: a copy of the code in which frequent sequences of instructions begin with an opcode of their own.
+//!
+//! The copy belongs to an instance, has the layout of [`Module::code`] and is filled function by function, on first entry; untouched pages cost
+//! nothing. Of a sequence in [`SEQUENCES`] only the first byte changes, so that positions, side table and immediates are those of the original, and any
+//! instruction in the middle can still be entered by itself (of a run of blocks the first block type changes, too). No sequence spans the target of a branch or a call: the handler goes from the first
+//! instruction to the last.
+//!
+//! Invariant: the interpreter, when not training, runs quickened functions only. There `end` never ends a function: returns have opcodes
+//! by their number of results.
+
+use super::fused::{BLOCKS, RETURN_MANY, RETURN_NONE, RETURN_ONE, SEQUENCES, Sequence};
+use trjit_module::Module;
+use trjit_module::flat::FunctionRecord;
+
+/// An element of a sequence's pattern.
+#[derive(Clone, Copy)]
+pub enum Part {
+    /// This opcode, without immediates.
+    Op(u8),
+    /// This opcode with an immediate of one byte.
+    Short(u8),
+    /// This load or store, alignment and offset in a byte each.
+    Memory(u8),
+}
+
+impl Part {
+    const fn opcode(self) -> u8 {
+        match self {
+            Part::Op(opcode) | Part::Short(opcode) | Part::Memory(opcode) => opcode,
+        }
+    }
+
+    /// Length in bytes.
+    const fn len(self) -> usize {
+        match self {
+            Part::Op(_) => 1,
+            Part::Short(_) => 2,
+            Part::Memory(_) => 3,
+        }
+    }
+}
+
+/// An instance's quickened code; empty until something is interpreted.
+#[derive(Default)]
+pub(crate) struct Quickened(Vec<u8>);
+
+impl Quickened {
+    /// Start of the copy.
+    pub fn code(&mut self, module: &Module) -> *const u8 {
+        if self.0.is_empty() {
+            // Zeroed by the system, page by page on first use.
+            self.0 = vec![0; module.code().len()];
+        }
+        self.0.as_ptr()
+    }
+
+    /// Makes sure that a function is quickened.
+    pub fn function(&mut self, module: &Module, record: &FunctionRecord) {
+        let (start, end) = (record.code_start as usize, (record.body.offset + record.body.len) as usize);
+        // The last instruction is never the byte 0.
+        if self.0[end - 1] == 0 {
+            quicken(&module.code()[start..end], &mut self.0[start..end], record.results);
+        }
+    }
+}
+
+fn quicken(original: &[u8], copy: &mut [u8], results: u32) {
+    copy.copy_from_slice(original);
+    let returns = match results {
+        0 => RETURN_NONE,
+        1 => RETURN_ONE,
+        _ => RETURN_MANY,
+    };
+    let mut at = 0;
+    while at < original.len() {
+        let opcode = original[at];
+        let (first, last) = CANDIDATES[opcode as usize];
+        let rest = &original[at..];
+        at += match SEQUENCES[first as usize..last as usize].iter().find_map(|sequence| length(sequence, rest).map(|len| (sequence, len))) {
+            Some((sequence, len)) => {
+                copy[at] = sequence.opcode;
+                len
+            }
+            None => {
+                let blocks = block_run(rest);
+                if blocks > 1 {
+                    copy[at] = BLOCKS;
+                    copy[at + 1] = blocks as u8;
+                    at += 2 * blocks;
+                    continue;
+                }
+                if opcode == 0x0f {
+                    copy[at] = returns;
+                }
+                instruction_len(rest)
+            }
+        };
+    }
+    copy[original.len() - 1] = returns;
+}
+
+/// By a first opcode: the range of [`SEQUENCES`] that begin with it.
+const CANDIDATES: [(u8, u8); 256] = {
+    let mut ranges = [(0, 0); 256];
+    let mut at = 0;
+    while at < SEQUENCES.len() {
+        let opcode = SEQUENCES[at].parts[0].opcode() as usize;
+        if ranges[opcode].1 == 0 {
+            ranges[opcode].0 = at as u8;
+        } else {
+            assert!(ranges[opcode].1 as usize == at, "sequences with the same first opcode stand together");
+        }
+        at += 1;
+        ranges[opcode].1 = at as u8;
+    }
+    ranges
+};
+
+/// How many `block` and `loop` with a block type of one byte `code` begins with, at most 255. Compiled switches have one block for each
+/// case; in a loop they are all entered again in each iteration.
+fn block_run(code: &[u8]) -> usize {
+    code.chunks_exact(2).take(255).take_while(|block| matches!(block[0], 0x02 | 0x03) && block[1] < 0x80).count()
+}
+
+/// The sequence's length in bytes, where `code` begins with it.
+fn length(sequence: &Sequence, code: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    for part in sequence.parts {
+        let bytes = code.get(at..at + part.len())?;
+        if bytes[0] != part.opcode() || bytes[1..].iter().any(|&byte| byte >= 0x80) {
+            return None;
+        }
+        at += part.len();
+    }
+    Some(at)
+}
+
+/// Length in bytes of the instruction that validated `code` begins with.
+fn instruction_len(code: &[u8]) -> usize {
+    let mut at = 1;
+    let mut immediate = || {
+        let (mut value, mut shift) = (0u32, 0u32);
+        loop {
+            let byte = code[at];
+            at += 1;
+            // Only counts and numbers below are looked at, which have 32 bits.
+            value |= u32::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
+            shift += 7;
+            if byte < 0x80 {
+                return value;
+            }
+        }
+    };
+    let immediates = match code[0] {
+        0x02..=0x04 | 0x0c | 0x0d | 0x10 | 0x20..=0x26 | 0x3f..=0x42 | 0xd0 | 0xd2 => 1,
+        0x0e | 0x1c => immediate() + u32::from(code[0] == 0x0e),
+        0x11 | 0x28..=0x3e => 2,
+        0x43 => return 5,
+        0x44 => return 9,
+        0xfc => match immediate() {
+            0..=7 => 0,
+            9 | 11 | 13 | 15..=17 => 1,
+            _ => 2,
+        },
+        _ => 0,
+    };
+    for _ in 0..immediates {
+        immediate();
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quickened(original: &[u8], results: u32) -> Vec<u8> {
+        let mut copy = vec![0; original.len()];
+        quicken(original, &mut copy, results);
+        copy
+    }
+
+    #[test]
+    fn only_first_bytes_change() {
+        // local.get 0, local.get 1, i32.add, local.set 2, end
+        let original = [0x20, 0, 0x20, 1, 0x6a, 0x21, 2, 0x0b];
+        let copy = quickened(&original, 0);
+        let changed: Vec<usize> = (0..original.len()).filter(|&at| original[at] != copy[at]).collect();
+        assert_eq!(changed.first(), Some(&0), "{copy:x?}");
+        assert!(changed.iter().all(|&at| [0, 2, 4, 5, 7].contains(&at)), "{copy:x?}");
+        assert_eq!(copy[7], RETURN_NONE);
+    }
+
+    #[test]
+    fn long_immediates_are_left_alone() {
+        // local.get 128, local.get 300, drop, drop, i32.const 64 (two bytes, as -64 would need one), i32.add, end
+        let original = [0x20, 0x80, 1, 0x20, 0xac, 2, 0x1a, 0x1a, 0x41, 0xc0, 0, 0x6a, 0x0b];
+        let copy = quickened(&original, 1);
+        assert_eq!(copy[..12], original[..12]);
+        assert_eq!(copy[12], RETURN_ONE);
+    }
+
+    #[test]
+    fn runs_of_blocks_are_one_instruction() {
+        // block, loop, block (result i32), block (type 200), end x4
+        let original = [2, 0x40, 3, 0x40, 2, 0x7f, 2, 0xc8, 1, 0x0b, 0x0b, 0x0b, 0x0b, 0x0b];
+        let copy = quickened(&original, 0);
+        assert_eq!(copy[..2], [BLOCKS, 3]);
+        assert_eq!(copy[2..13], original[2..13]);
+    }
+
+    #[test]
+    fn immediates_are_not_taken_for_opcodes() {
+        // i64.const with bytes like opcodes; f64.const; br_table [0x20 0x20] 0x20; memory.copy; return; end
+        let original =
+            [0x42, 0xa0, 0x20, 0x44, 0x20, 0, 0x20, 1, 0x6a, 0x21, 2, 0x0f, 0x0e, 2, 0x20, 0x20, 0x20, 0xfc, 10, 0, 0, 0x0f, 0x0b];
+        let copy = quickened(&original, 2);
+        assert_eq!(copy[..21], original[..21]);
+        assert_eq!(copy[21..], [RETURN_MANY, RETURN_MANY]);
+    }
+
+    #[test]
+    fn opcodes_of_sequences_are_free_and_distinct() {
+        let mut seen = [false; 256];
+        for opcode in SEQUENCES.iter().map(|sequence| sequence.opcode).chain([BLOCKS, RETURN_NONE, RETURN_ONE, RETURN_MANY]) {
+            assert!(!std::mem::replace(&mut seen[opcode as usize], true), "{opcode:#x} is used twice");
+            let wasm = matches!(opcode, 0..=0x05 | 0x0b..=0x11 | 0x1a..=0x1c | 0x20..=0x26 | 0x28..=0xc4 | 0xd0..=0xd2 | 0xfc);
+            assert!(!wasm, "{opcode:#x} is an opcode of WebAssembly");
+        }
+    }
+}
