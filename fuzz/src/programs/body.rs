@@ -12,7 +12,7 @@ use wasm_encoder::{BlockType, Function, Instruction, MemArg, MemArgTarget, ValTy
 /// Deepest expression.
 const MAX_DEPTH: u32 = 7;
 /// Addresses are mostly cut to the first part of the memory.
-pub(super) const ADDRESS_MASK: i32 = 0x3fff;
+pub(super) const ADDRESS_MASK: i32 = 0xfff;
 
 /// Writes a function.
 pub fn function(plan: &Plan, index: u32, rng: &mut Rng) -> Function {

@@ -19,6 +19,8 @@ use wasm_encoder::*;
 pub const TABLE_LEN: u64 = 16;
 /// Length of each passive segment.
 pub const SEGMENT_LEN: u32 = 64;
+/// Bytes of the memory that are not zero.
+const DATA_LEN: usize = 0x1000;
 pub const PAGES: u64 = 1;
 pub const MAX_PAGES: u64 = 4;
 
@@ -139,8 +141,8 @@ fn state(module: &mut Module, plan: &Plan, rng: &mut Rng) {
 
 fn data(rng: &mut Rng) -> DataSection {
     let mut data = DataSection::new();
-    let at = rng.below(0x1000) as i32;
-    data.active(0, &ConstExpr::i32_const(at), rng.bytes(2000));
+    // What is loaded from most addresses has any bits.
+    data.active(0, &ConstExpr::i32_const(0), rng.bytes(DATA_LEN));
     data.passive(rng.bytes(SEGMENT_LEN as usize));
     data
 }
