@@ -35,11 +35,11 @@ pub enum AssembleError {
     Threads { threads: usize, detail: String },
     #[error(transparent)]
     Trampoline(#[from] TrampolineError),
-    #[error("relocatable objects can not be made: {0}")]
+    #[error("relocatable objects can not be made")]
     Emit(#[from] EmitError),
-    #[error("the code can not be linked: {0}")]
+    #[error("the code can not be linked")]
     Link(#[from] LinkError),
-    #[error("the cache can not be written: {0}")]
+    #[error("the cache can not be written")]
     Write(#[from] WriteError),
     #[error("the cache does not pass its own check, which is a bug of trjit: {0}")]
     Verify(Refusal),

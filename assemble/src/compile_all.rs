@@ -33,7 +33,7 @@ pub struct CompiledPlan {
 
 /// A crossing could not be compiled: without it no function of that type could be called.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no trampoline for type {ty}: {source}")]
+#[error("no trampoline for type {ty}")]
 pub struct TrampolineError {
     pub ty: TypeIndex,
     pub source: CompileError,

@@ -25,7 +25,7 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 pub enum EmitError {
     #[error("the code generator does not know the target {TARGET}: {detail}")]
     Target { detail: String },
-    #[error("object {object}: {symbol}: {source}")]
+    #[error("object {object}: {symbol} can not be defined")]
     Define { object: usize, symbol: String, source: Box<ModuleError> },
     #[error("object {object} can not be written: {detail}")]
     Write { object: usize, detail: String },

@@ -27,7 +27,7 @@ const PADDING: u8 = 0xcc;
 /// The objects do not make a text.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
-    #[error("object {object} can not be read: {source}")]
+    #[error("object {object} can not be read")]
     Read { object: usize, source: object::read::Error },
     #[error("object {object}: '{symbol}' is not the name of a function or trampoline")]
     Symbol { object: usize, symbol: String },

@@ -37,9 +37,9 @@ pub struct CacheBuilder<'a> {
 /// Why there is no cache. All are faults of the caller.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    #[error("the linked text is wrong: {0}")]
+    #[error("the linked text is wrong")]
     Text(#[from] TextError),
-    #[error("the manifest can not be written: {0}")]
+    #[error("the manifest can not be written")]
     Manifest(#[from] serde_json::Error),
 }
 

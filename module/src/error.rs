@@ -26,7 +26,7 @@ pub enum ParseError {
     Invalid { offset: u64, message: String },
     #[error("the module's {what} take {found} bytes, the limit is {}", u32::MAX)]
     TooLarge { what: &'static str, found: u64 },
-    #[error("the module's metadata is not what the parser should have written: {0}")]
+    #[error("the module's metadata is not what the parser should have written")]
     Flat(#[from] FlatError),
 }
 

@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     Interpreter(*const Cx),
     /// Compiled frames above a frame of `sys::enter`.
     Native,
+    /// The same, where the outermost of them runs the innermost frame of the interpreter's activation before.
+    Loop,
 }
 
 impl Activation {

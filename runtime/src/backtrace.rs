@@ -59,22 +59,24 @@ impl Backtrace {
             let mut activation: *const Activation = (*store).activations;
             let vm = &raw const (*store).vm;
             let mut native = if trapped { Some(sys::Activation::trapped(vm)) } else { Some(sys::Activation::calling(vm)) };
+            let mut in_loop = false;
             while !activation.is_null() {
                 match ((*activation).kind, native) {
                     (Kind::Interpreter(cx), _) => {
                         let instance = crate::interp::instance_of((*cx).vmctx);
                         let module = (*instance).code.module();
-                        run::frames(cx, &mut |(function, offset)| trace.push(module, function, Some(offset)));
+                        run::frames(cx, in_loop, &mut |(function, offset)| trace.push(module, function, Some(offset)));
                     }
-                    (Kind::Native, Some(frames)) => {
+                    (Kind::Native | Kind::Loop, Some(frames)) => {
                         sys::walk(frames, &mut |frame| {
                             trace.push_native(store, frame);
                             ControlFlow::Continue(())
                         });
                         native = frames.outer();
                     }
-                    (Kind::Native, None) => {}
+                    (Kind::Native | Kind::Loop, None) => {}
                 }
+                in_loop = matches!((*activation).kind, Kind::Loop);
                 activation = (*activation).previous;
             }
         }

@@ -32,7 +32,7 @@ pub unsafe fn call_function(
         if entry != 0 {
             let code = &(*instance).code;
             let trampoline = code.to_native(code.module().type_of(function));
-            return enter_code(store, (*instance).vmctx(), code.address(entry), trampoline, slots);
+            return enter_code(store, Kind::Native, (*instance).vmctx(), code.address(entry), trampoline, slots);
         }
         if sys::stack::stack_pointer() < (*store).vm.stack_limit {
             return Err(raise(store, Reason::Trap(TrapCode::StackOverflow)));
@@ -72,6 +72,7 @@ unsafe fn call_imported(
 /// `trampoline` is published code of that signature for `code`, `vmctx` its instance's; `slots` is what it expects.
 pub unsafe fn enter_code(
     store: *mut StoreInner,
+    kind: Kind,
     vmctx: *mut u8,
     code: *const u8,
     trampoline: *const u8,
@@ -79,7 +80,7 @@ pub unsafe fn enter_code(
 ) -> Result<(), Unwinding> {
     // SAFETY: by contract.
     unsafe {
-        let mut activation = Activation::new(Kind::Native);
+        let mut activation = Activation::new(kind);
         activation.link(store);
         let status = sys::enter(vmctx, code, slots, trampoline, &raw mut (*store).vm);
         let result = if status == sys::UNWOUND { Err(Unwinding) } else { Ok(()) };

@@ -621,6 +621,10 @@ handlers! { (ip, sp, fp, st, cx, mem);
     #[inline(never)]
     enter {
         let callee = mem as usize as u32;
+        // Recursion without loops must end, too, when the guest shall stop.
+        if (*(*cx).vm_store).interrupt != 0 {
+            return trap(ip, sp, cx, TrapCode::Interrupt);
+        }
         enter_function!(callee; ip, sp, fp, st, cx);
         mem = (*cx).mem_base;
     }

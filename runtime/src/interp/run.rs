@@ -165,7 +165,7 @@ unsafe fn enter_loop(store: *mut StoreInner, cx: *mut Cx) -> Result<(), Unwindin
         let saved = ((*store).stack_top, (*store).frame_top);
         (*store).stack_top = (*cx).fp.add((*(*cx).record()).frame_slots as usize);
         (*store).frame_top = (*cx).frame_top;
-        let done = driver::enter_code(store, (*cx).vmctx, std::ptr::null(), (*cx).osr_entry, (*cx).fp);
+        let done = driver::enter_code(store, Kind::Loop, (*cx).vmctx, std::ptr::null(), (*cx).osr_entry, (*cx).fp);
         ((*store).stack_top, (*store).frame_top) = saved;
         out::refresh_memory(cx);
         done
@@ -207,14 +207,16 @@ unsafe fn trapped(store: *mut StoreInner, cx: *mut Cx) -> Unwinding {
 /// One interpreted frame for a backtrace: function and position of the instruction in the module's code bytes.
 pub type ActivationFrame = (FuncIndex, u32);
 
-/// The frames of an activation, innermost first.
+/// The frames of an activation, innermost first; without the first one where compiled code for a loop has taken it over.
 ///
 /// # Safety
 /// `cx` is an activation that is on the stack.
-pub unsafe fn frames(cx: *const Cx, visit: &mut dyn FnMut(ActivationFrame)) {
+pub unsafe fn frames(cx: *const Cx, innermost_is_compiled: bool, visit: &mut dyn FnMut(ActivationFrame)) {
     // SAFETY: by contract. Return addresses stand behind the call instruction; one byte less lies inside of it.
     unsafe {
-        visit(((*cx).func(), (*cx).code_offset((*cx).ip)));
+        if !innermost_is_compiled {
+            visit(((*cx).func(), (*cx).code_offset((*cx).ip)));
+        }
         let mut frame = (*cx).frame_top;
         while frame != (*cx).frame_base {
             frame = frame.sub(1);
