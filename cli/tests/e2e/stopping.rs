@@ -76,6 +76,41 @@ fn a_time_limit_is_a_trap_in_every_mode() {
     assert_eq!(ended(folder.path()), "time limit");
 }
 
+/// No loop, hence no back-edge at which the interpreter would look: calls must do.
+#[test]
+fn recursion_without_a_loop_is_stopped() {
+    let folder = scratch();
+    let text = r#"(module
+      (func $slow (param i32) (result i32)
+        (if (result i32) (i32.lt_s (local.get 0) (i32.const 2))
+          (then (local.get 0))
+          (else (i32.add (call $slow (i32.sub (local.get 0) (i32.const 1))) (call $slow (i32.sub (local.get 0) (i32.const 2)))))))
+      (func (export "_start") (drop (call $slow (i32.const 60)))))"#;
+    let module = crate::support::wat(folder.path(), "slow.wat", text);
+    for mode in [&["--jit", "off"][..], &EAGER, &[]] {
+        trjit(["run", "-W", "timeout=300ms"]).args(mode).arg(&module).run().exits(134).says(&["wasm trap: interrupt"]);
+    }
+    trjit(["train", "--for", "300ms", "-o"]).arg(folder.path().join("out.trprof")).arg(&module).run().succeeds();
+    assert_eq!(ended(folder.path()), "time limit");
+}
+
+/// Compiled code for a loop takes the interpreter's frame over: it is one frame, not two.
+#[test]
+fn a_trap_behind_a_compiled_loop_shows_its_function_once() {
+    let folder = scratch();
+    let text = r#"(module
+      (func $count (param i32) (result i32)
+        (loop (br_if 0 (i32.gt_s (local.tee 0 (i32.sub (local.get 0) (i32.const 1))) (i32.const 0))))
+        (i32.div_s (i32.const 1) (local.get 0)))
+      (func $outer (export "run") (param i32) (result i32) (call $count (local.get 0))))"#;
+    let module = crate::support::wat(folder.path(), "count.wat", text);
+    for mode in [&["--jit", "off"][..], &EAGER] {
+        let outcome = trjit(["run", "--invoke", "run"]).args(mode).arg(&module).arg("1000").run().exits(134);
+        assert_eq!(outcome.stderr.matches("!count").count(), 1, "{}", outcome.stderr);
+        assert_eq!(outcome.stderr.matches("!outer").count(), 1, "{}", outcome.stderr);
+    }
+}
+
 /// A guest that waits in the host is stopped, too.
 #[test]
 fn a_time_limit_ends_a_wait_in_the_host() {

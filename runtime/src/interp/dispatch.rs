@@ -1,8 +1,11 @@
 //! The dispatch tables: one handler for each opcode byte.
 
+use super::arithmetic::*;
+use super::control::*;
 use super::cx::{Cx, Exit};
 use super::fused::install;
-use super::handlers::*;
+use super::memory::*;
+use super::variables::*;
 use trjit_module::flat::SideTableEntry;
 
 /// A handler: see the module's table of registers.

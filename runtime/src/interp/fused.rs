@@ -4,6 +4,7 @@
 //! as first bytes, and neither do SIMD, tail calls and exception handling. In a handler `ip` stands behind the first opcode, so that `get(fp, ip, 0)` is the local of a leading `local.get`, and so on along
 //! the bytes of the original instructions.
 
+use super::control::*;
 use super::cx::{Cx, Exit};
 use super::dispatch::{Handler, Probe, Table};
 use super::handlers::*;

@@ -13,17 +13,30 @@
 //! | `cx` | everything else ([`cx::Cx`]) |
 //! | `mem` | start of memory 0 |
 //!
-//! The handlers exist twice: `Training` records the profile, `Plain` only what tier-up needs.
+//! The handlers exist twice: `Training` records the profile and runs the original bytes; `Plain` counts only what tier-up needs, and runs a [quickened](quicken)
+//! copy in which frequent sequences are one instruction.
+//!
+//! | file | concept |
+//! |---|---|
+//! | [`run`] | one activation: first frame, start, how it ends |
+//! | [`handlers`], [`dispatch`] | what handlers are made of; the tables by opcode |
+//! | [`arithmetic`], [`memory`], [`control`], [`variables`] | the handlers, by family |
+//! | [`quicken`], [`fused`] | the quickened copy; its sequences and their handlers |
+//! | [`out`] | everything that leaves the interpreter |
 
+mod arithmetic;
+mod control;
 pub mod cx;
 mod dispatch;
 mod fused;
 mod handlers;
 mod leb;
+mod memory;
 pub mod numeric;
 mod out;
 pub(crate) mod quicken;
 pub mod run;
+mod variables;
 
 pub(crate) use out::instance_of;
 pub(crate) use run::interpret;

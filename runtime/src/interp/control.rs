@@ -1,0 +1,357 @@
+//! Handlers of control: branches by the side table, calls, returns, and what they do rarely.
+
+use super::cx::{Cx, DONE, Exit, Frame, OSR, TRAP};
+use super::dispatch::{Probe, Table};
+use super::handlers::*;
+use super::leb::{read_u32, skip};
+use super::out;
+use std::sync::atomic::Ordering;
+use trjit_module::TrapCode;
+use trjit_module::flat::{FunctionRecord, SideTableEntry};
+use trjit_module::vm::{VmFuncRef, VmTable, header};
+
+/// Counts a back-edge; true where the loop shall be left for compiled code or the guest shall stop.
+///
+/// # Safety
+/// `cx` is the running activation's.
+#[inline(always)]
+pub(super) unsafe fn back_edge_is_hot<P: Probe>(cx: *mut Cx) -> bool {
+    // SAFETY: by contract; the running function is a defined one.
+    unsafe {
+        let mut hot = false;
+        if !P::RECORD {
+            let counter = (*cx).hotness.add(((*cx).function - (*cx).imported_functions) as usize);
+            let count = (*counter).wrapping_add(1);
+            *counter = count;
+            hot = count >= (*cx).loop_threshold;
+        }
+        hot || (*(*cx).vm_store).interrupt != 0
+    }
+}
+
+/// Takes the branch of `$entry`, which belongs to the instruction whose opcode stands before `$origin`.
+macro_rules! branch {
+    ($entry:expr, $origin:expr; $ip:ident, $sp:ident, $fp:ident, $st:ident, $cx:ident, $mem:ident) => {{
+        let entry: *const SideTableEntry = $entry;
+        // Fields are read where they are used, for want of registers.
+        let keep = (*entry).keep;
+        if keep > 1 {
+            return branch_with_many::<P>($origin, $sp, $fp, entry, $cx, $mem);
+        }
+        if P::RECORD {
+            let counter = (*$cx).branches.offset(entry.offset_from((*$cx).side_table));
+            *counter = (*counter).wrapping_add(1);
+        }
+        let target = $fp.add((*entry).height as usize);
+        if keep == 1 {
+            *target = *$sp.sub(1);
+            $sp = target.add(1);
+        } else {
+            $sp = target;
+        }
+        let delta_ip = (*entry).delta_ip as isize;
+        $ip = $origin.sub(1).offset(delta_ip);
+        $st = entry.offset((*entry).delta_st as isize);
+        if delta_ip <= 0 && back_edge_is_hot::<P>($cx) {
+            return hot_loop::<P>($ip, $sp, $fp, $st, $cx, $mem);
+        }
+    }};
+}
+
+/// Makes `$function` the running one.
+macro_rules! run_function {
+    ($cx:ident, $function:expr) => {{
+        let function: u32 = $function;
+        (*$cx).function = function;
+        if P::RECORD {
+            (*$cx).code_end = (*$cx).end_of_function();
+        }
+    }};
+}
+
+/// Goes on in the caller's frame, the results being in place, or ends the activation.
+macro_rules! leave_frame {
+    ($ip:ident, $sp:ident, $fp:ident, $st:ident, $cx:ident) => {{
+        if (*$cx).frame_top == (*$cx).frame_base {
+            (*$cx).sp = $sp;
+            return DONE;
+        }
+        let frame = (*$cx).frame_top.sub(1);
+        (*$cx).frame_top = frame;
+        let Frame { ip: caller_ip, fp: caller_fp, st: caller_st, function } = *frame;
+        ($ip, $fp, $st) = (caller_ip, caller_fp, caller_st);
+        run_function!($cx, function);
+    }};
+}
+
+/// Calls function `$callee` of the instance `$vmctx`: pushes a frame, or leaves the interpreter. The registers stand behind the call instruction.
+macro_rules! call_function {
+    ($callee:expr, $vmctx:expr; $ip:ident, $sp:ident, $fp:ident, $st:ident, $cx:ident, $mem:ident) => {{
+        let (callee, vmctx): (u32, *mut u8) = ($callee, $vmctx);
+        let interpreted = vmctx == (*$cx).vmctx
+            && callee >= (*$cx).imported_functions
+            && (*(*$cx).jump_table.add(callee as usize)).load(Ordering::Acquire) == 0;
+        if !interpreted {
+            (*$cx).callee = callee;
+            (*$cx).callee_vmctx = vmctx;
+            return call_outside::<P>($ip, $sp, $fp, $st, $cx, $mem);
+        }
+        let defined = (callee - (*$cx).imported_functions) as usize;
+        let first_or_hot = if P::RECORD {
+            let entries = (*$cx).entries.add(defined);
+            *entries = (*entries).wrapping_add(1);
+            *entries == 1
+        } else {
+            let hot = (*$cx).hotness.add(defined);
+            let before = *hot;
+            *hot = before.wrapping_add(1);
+            // One comparison for both: 0 wraps.
+            before.wrapping_sub(1) >= (*$cx).hot_after
+        };
+        if first_or_hot {
+            (*$cx).callee = callee;
+            return enter_first_or_hot::<P>($ip, $sp, $fp, $st, $cx, $mem);
+        }
+        return enter::<P>($ip, $sp, $fp, $st, $cx, callee as usize as *mut u8);
+    }};
+}
+
+/// Pushes a frame for function `$callee` of the running instance.
+macro_rules! enter_function {
+    ($callee:expr; $ip:ident, $sp:ident, $fp:ident, $st:ident, $cx:ident) => {{
+        let callee: u32 = $callee;
+        let record: *const FunctionRecord = (*$cx).functions.add((callee - (*$cx).imported_functions) as usize);
+        let FunctionRecord { params, locals, frame_slots, code_start, side_table_start, .. } = *record;
+        let frame_start = $sp.sub(params as usize);
+        // Not `>`: zeroing in pairs may write one slot behind the locals.
+        if frame_slots as usize >= ((*$cx).stack_end as usize - frame_start as usize) >> 3 || (*$cx).frame_top == (*$cx).frame_end {
+            return trap($ip, $sp, $cx, TrapCode::StackOverflow);
+        }
+        let frame = (*$cx).frame_top;
+        *frame = Frame { ip: $ip, fp: $fp, st: $st, function: (*$cx).function };
+        (*$cx).frame_top = frame.add(1);
+        run_function!($cx, callee);
+        let operands = frame_start.add(locals as usize);
+        // Volatile, since a call of memset would cost the handler a prologue.
+        while $sp < operands {
+            $sp.write_volatile(0);
+            $sp.add(1).write_volatile(0);
+            $sp = $sp.add(2);
+        }
+        $fp = frame_start;
+        $sp = operands;
+        $ip = (*$cx).code.add(code_start as usize);
+        $st = (*$cx).side_table.add(side_table_start as usize);
+    }};
+}
+
+/// Calls the function with this reference, which is not null; `$at` stands behind the opcode.
+macro_rules! call_reference {
+    ($reference:expr, $ty:expr, $at:expr; $ip:ident, $sp:ident, $fp:ident, $st:ident, $cx:ident, $mem:ident) => {{
+        let vmctx = (*$cx).vmctx;
+        let VmFuncRef { vmctx: callee_vmctx, function, type_id } =
+            *(*vmctx.add(header::FUNC_REFS).cast::<*const VmFuncRef>()).add($reference as usize);
+        if type_id != *(*vmctx.add(header::TYPE_IDS).cast::<*const u32>()).add($ty as usize) {
+            return trap($at, $sp, $cx, TrapCode::BadSignature);
+        }
+        if P::RECORD {
+            out::record_indirect($cx, (*$st).keep, callee_vmctx, function);
+        }
+        $st = $st.add(1);
+        call_function!(function, callee_vmctx; $ip, $sp, $fp, $st, $cx, $mem);
+    }};
+}
+
+/// Goes on at a loop header, in the interpreter or (exit [`OSR`]) in compiled code, or stops the guest.
+#[cold]
+#[inline(never)]
+pub(super) unsafe fn hot_loop<P: Probe>(
+    ip: *const u8,
+    sp: *mut u64,
+    fp: *mut u64,
+    st: *const SideTableEntry,
+    cx: *mut Cx,
+    mem: *mut u8,
+) -> Exit {
+    // SAFETY: the registers stand at a loop header of the running function.
+    unsafe {
+        save!(ip, sp, fp, st, cx);
+        if (*(*cx).vm_store).interrupt != 0 {
+            return trap(ip.add(1), sp, cx, TrapCode::Interrupt);
+        }
+        if !P::RECORD && out::osr_code_ready(cx) {
+            return OSR;
+        }
+        (Table::<P>::OPS[*ip as usize])(ip.add(1), sp, fp, st, cx, mem)
+    }
+}
+
+// What handlers of control do rarely: kept apart, because a handler that calls anything saves its registers at its start.
+handlers! { (ip, sp, fp, st, cx, mem);
+    /// A branch that carries several values; `ip` is its origin, `st` its entry.
+    #[cold]
+    #[inline(never)]
+    branch_with_many {
+        let SideTableEntry { delta_ip, delta_st, keep, height } = *st;
+        if P::RECORD {
+            let counter = (*cx).branches.offset(st.offset_from((*cx).side_table));
+            *counter = (*counter).wrapping_add(1);
+        }
+        let target = fp.add(height as usize);
+        std::ptr::copy(sp.sub(keep as usize), target, keep as usize);
+        sp = target.add(keep as usize);
+        st = st.offset(delta_st as isize);
+        ip = ip.sub(1).offset(delta_ip as isize);
+        if delta_ip <= 0 && back_edge_is_hot::<P>(cx) {
+            return hot_loop::<P>(ip, sp, fp, st, cx, mem);
+        }
+    }
+    /// Calls `cx.callee` of `cx.callee_vmctx`, which is not interpreted in this activation.
+    #[inline(never)]
+    call_outside {
+        save!(ip, sp, fp, st, cx);
+        if !out::call(cx) {
+            return TRAP;
+        }
+        sp = (*cx).sp;
+        mem = (*cx).mem_base;
+    }
+    /// Enters the function whose index comes in the register `mem`: with its own registers this handler has enough of them.
+    #[inline(never)]
+    enter {
+        let callee = mem as usize as u32;
+        // Recursion without loops must end, too, when the guest shall stop.
+        if (*(*cx).vm_store).interrupt != 0 {
+            return trap(ip, sp, cx, TrapCode::Interrupt);
+        }
+        enter_function!(callee; ip, sp, fp, st, cx);
+        mem = (*cx).mem_base;
+    }
+    /// Enters `cx.callee` for the first time, or when it has been called often.
+    #[cold]
+    #[inline(never)]
+    enter_first_or_hot {
+        let callee = (*cx).callee;
+        if P::RECORD {
+            out::record_first_entry(cx, callee);
+        } else {
+            out::function_is_new_or_hot(cx, callee);
+        }
+        enter_function!(callee; ip, sp, fp, st, cx);
+    }
+    /// An indirect call by a table element that is to be filled first; `ip` stands behind the opcode.
+    #[cold]
+    #[inline(never)]
+    call_indirect_unfilled {
+        let at = ip;
+        let ty = read_u32(&mut ip);
+        let table = read_u32(&mut ip);
+        let index = pop::<u32>(&mut sp);
+        let reference = out::fill_element(cx, table, index);
+        if reference == 0 {
+            return trap(at, sp, cx, TrapCode::IndirectCallToNull);
+        }
+        call_reference!(reference, ty, at; ip, sp, fp, st, cx, mem);
+    }
+    /// Returns any number of results.
+    #[cold]
+    #[inline(never)]
+    return_many {
+        let results = (*(*cx).record()).results as usize;
+        std::ptr::copy(sp.sub(results), fp, results);
+        sp = fp.add(results);
+        leave_frame!(ip, sp, fp, st, cx);
+    }
+}
+
+pub(super) use branch;
+
+handlers! { (ip, sp, fp, st, cx, mem);
+    op_unreachable {
+        return trap(ip, sp, cx, TrapCode::Unreachable);
+    }
+    /// An opcode that validation lets through nowhere.
+    invalid {
+        return trap(ip, sp, cx, TrapCode::Unreachable);
+    }
+    nop {}
+    /// `block` and `loop`: nothing but the block type to step over.
+    block {
+        skip(&mut ip);
+    }
+    /// So many of them at once, in the quickened copy.
+    blocks {
+        ip = ip.add(2 * usize::from(*ip) - 1);
+    }
+    op_if {
+        if pop::<bool>(&mut sp) {
+            skip(&mut ip);
+            st = st.add(1);
+        } else {
+            branch!(st, ip; ip, sp, fp, st, cx, mem);
+        }
+    }
+    /// Reached from the end of the then-branch: goes behind the `end`.
+    op_else {
+        branch!(st, ip; ip, sp, fp, st, cx, mem);
+    }
+    /// The end of a block does nothing, the end of the function returns; in the quickened copy that has an opcode of its own.
+    op_end {
+        if P::RECORD && ip == (*cx).code_end {
+            return return_many::<P>(ip, sp, fp, st, cx, mem);
+        }
+    }
+    op_return {
+        return return_many::<P>(ip, sp, fp, st, cx, mem);
+    }
+    return_none {
+        sp = fp;
+        leave_frame!(ip, sp, fp, st, cx);
+    }
+    return_one {
+        *fp = *sp.sub(1);
+        sp = fp.add(1);
+        leave_frame!(ip, sp, fp, st, cx);
+    }
+    br {
+        branch!(st, ip; ip, sp, fp, st, cx, mem);
+    }
+    br_if {
+        if pop::<bool>(&mut sp) {
+            branch!(st, ip; ip, sp, fp, st, cx, mem);
+        } else {
+            skip(&mut ip);
+            st = st.add(1);
+        }
+    }
+    br_table {
+        let origin = ip;
+        let labels = read_u32(&mut ip);
+        let index = pop::<u32>(&mut sp).min(labels);
+        branch!(st.add(index as usize), origin; ip, sp, fp, st, cx, mem);
+    }
+    call {
+        let callee = read_u32(&mut ip);
+        call_function!(callee, (*cx).vmctx; ip, sp, fp, st, cx, mem);
+    }
+    call_indirect {
+        let at = ip;
+        let ty = read_u32(&mut ip);
+        let table = read_u32(&mut ip);
+        let index = pop::<u32>(&mut sp);
+        let vmctx = (*cx).vmctx;
+        let elements = *vmctx.add((*cx).layout.table(table) as usize).cast::<*const VmTable>();
+        if u64::from(index) >= (*elements).len {
+            return trap(at, sp, cx, TrapCode::TableOutOfBounds);
+        }
+        let element = *(*elements).elements.add(index as usize);
+        if element == 0 {
+            return call_indirect_unfilled::<P>(at, sp.add(1), fp, st, cx, mem);
+        }
+        let reference = element >> 1;
+        if reference == 0 {
+            return trap(at, sp, cx, TrapCode::IndirectCallToNull);
+        }
+        call_reference!(reference, ty, at; ip, sp, fp, st, cx, mem);
+    }
+}
