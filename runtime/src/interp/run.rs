@@ -32,7 +32,7 @@ pub unsafe fn interpret(
         activation.link(store);
         let saved = ((*store).stack_top, (*store).frame_top);
         let recording = (*store).records((*instance).id);
-        let result = if recording { run::<Training>(store, &raw mut cx, slots) } else { run::<Plain>(store, &raw mut cx, slots) };
+        let result = if recording { run::<Training>(store, &raw mut cx) } else { run::<Plain>(store, &raw mut cx) };
         if result.is_ok() {
             std::ptr::copy_nonoverlapping(saved.0, slots, (*record).results as usize);
         }
@@ -127,7 +127,7 @@ unsafe fn count_entry(cx: *mut Cx, recording: bool) {
 ///
 /// # Safety
 /// As [`interpret`].
-unsafe fn run<P: Probe>(store: *mut StoreInner, cx: *mut Cx, _slots: *mut u64) -> Result<(), Unwinding> {
+unsafe fn run<P: Probe>(store: *mut StoreInner, cx: *mut Cx) -> Result<(), Unwinding> {
     // SAFETY: the saved registers stand at an instruction of a validated function.
     unsafe {
         loop {
