@@ -16,6 +16,9 @@ pub struct CompiledFunction {
     pub traps: Vec<TrapSite>,
     /// Return addresses, sorted by offset.
     pub call_sites: Vec<CallSite>,
+    /// Starts of basic blocks, ascending, of code that holds jump tables; empty otherwise. A jump table ends where the next block begins: a
+    /// reader of the code needs this to tell instructions from data. (Constants stand behind all code, and instructions point to them.)
+    pub blocks: Vec<u32>,
     /// CPU features beyond the base of the architecture that the code was allowed to use.
     pub features: CpuFeatures,
 }

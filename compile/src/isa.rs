@@ -32,7 +32,7 @@ impl Targets {
 }
 
 /// Settings by name and value. Spectre mitigations are off: guests are not yet meant to be hostile, and the masks cost a branch-free select an access. Probes are
-/// off because the stack limit check of the prologue counts the whole frame.
+/// off because the stack limit check of the prologue counts the whole frame. The control flow graph's blocks tell a check of the code where jump tables end.
 fn flags(tier: Tier) -> [(&'static str, &'static str); 13] {
     let (opt_level, regalloc) = match tier {
         Tier::A1 => ("none", "single_pass"),
@@ -46,7 +46,7 @@ fn flags(tier: Tier) -> [(&'static str, &'static str); 13] {
         ("enable_probestack", "false"),
         ("unwind_info", "false"),
         ("preserve_frame_pointers", "true"),
-        ("machine_code_cfg_info", "false"),
+        ("machine_code_cfg_info", "true"),
         ("enable_heap_access_spectre_mitigation", "false"),
         ("enable_table_access_spectre_mitigation", "false"),
         ("enable_nan_canonicalization", "false"),

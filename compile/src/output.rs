@@ -28,7 +28,11 @@ pub fn collect(code: &CompiledCode, func: &Function, features: CpuFeatures) -> R
     traps.dedup_by_key(|trap| trap.offset);
     call_sites.sort_unstable_by_key(|site| site.offset);
     call_sites.dedup_by_key(|site| site.offset);
-    Ok(CompiledFunction { bytes: buffer.data().to_vec(), align: buffer.alignment.max(ALIGN), relocations, traps, call_sites, features })
+    let mut blocks = if func.dfg.jump_tables.is_empty() { Vec::new() } else { code.bb_starts.clone() };
+    blocks.sort_unstable();
+    blocks.dedup();
+    let align = buffer.alignment.max(ALIGN);
+    Ok(CompiledFunction { bytes: buffer.data().to_vec(), align, relocations, traps, call_sites, blocks, features })
 }
 
 /// The wasm position of the instruction at `offset`, `u32::MAX` where it has none.
