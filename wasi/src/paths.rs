@@ -117,11 +117,12 @@ pub(crate) fn path_readlink(
     memory.write_u32(result, target.len() as u32)
 }
 
-/// `path_remove_directory`
+/// `path_remove_directory`: slashes behind the name change nothing, as on Linux. cap-std would take them for `/.`, which cannot be removed.
 pub(crate) fn path_remove_directory(ctx: &mut WasiCtx, memory: &mut Memory<'_>, dirfd: u32, path: u32, len: u32) -> Outcome {
     let open = ctx.table.dir(dirfd)?;
     let path = memory.string(path, len)?;
-    Ok(open.mutable()?.remove_dir(path)?)
+    let name = path.trim_end_matches('/');
+    Ok(open.mutable()?.remove_dir(if name.is_empty() { path } else { name })?)
 }
 
 /// `path_rename`

@@ -1,6 +1,9 @@
-//! A guest without an engine: a linear memory and calls by name. Each test file uses a part of it.
+//! A guest: a linear memory and calls by name, without an engine or as a module that the runtime interprets. Each test file uses a part of it.
 #![allow(dead_code)]
 
+mod linked;
+
+use linked::Linked;
 use std::path::Path;
 
 use trjit_wasi::{WasiCtx, WasiCtxBuilder, WasiError, WasiFunction, functions};
@@ -43,8 +46,16 @@ pub mod errno {
     pub const SPIPE: u64 = 70;
 }
 
+/// Who makes the calls.
+enum Host {
+    /// The test itself, from the table of functions.
+    Direct(Box<WasiCtx>),
+    /// A module whose exports pass each call on.
+    Linked(Box<Linked>),
+}
+
 pub struct Guest {
-    pub ctx: WasiCtx,
+    host: Host,
     pub memory: Vec<u8>,
     pub module: &'static str,
     top: usize,
@@ -56,7 +67,14 @@ pub fn function(module: &str, name: &str) -> &'static WasiFunction {
 
 impl Guest {
     pub fn new(builder: &mut WasiCtxBuilder) -> Guest {
-        Guest { ctx: builder.build().expect("the context builds"), memory: vec![0; MEMORY], module: PREVIEW1, top: SCRATCH }
+        let ctx = builder.build().expect("the context builds");
+        Guest { host: Host::Direct(Box::new(ctx)), memory: vec![0; MEMORY], module: PREVIEW1, top: SCRATCH }
+    }
+
+    /// A guest whose calls pass through a module on the runtime's interpreter.
+    pub fn linked(builder: &mut WasiCtxBuilder) -> Guest {
+        let linked = Linked::new(builder.build().expect("the context builds"), MEMORY);
+        Guest { host: Host::Linked(Box::new(linked)), memory: vec![0; MEMORY], module: PREVIEW1, top: SCRATCH }
     }
 
     /// A guest with `dir` as descriptor 3.
@@ -65,7 +83,10 @@ impl Guest {
     }
 
     pub fn try_call(&mut self, name: &str, args: &[u64]) -> Result<u64, WasiError> {
-        (function(self.module, name).call)(&mut self.ctx, &mut self.memory, args)
+        match &mut self.host {
+            Host::Direct(ctx) => (function(self.module, name).call)(ctx, &mut self.memory, args),
+            Host::Linked(linked) => linked.call(self.module, name, &mut self.memory, args),
+        }
     }
 
     /// Calls; the errno.
