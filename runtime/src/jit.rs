@@ -67,7 +67,7 @@ pub(crate) fn compile_elsewhere(code: &ModuleCode, purpose: Purpose) {
 }
 
 /// Compiles for one purpose, and the trampoline that its code needs to be entered.
-fn compile(code: &ModuleCode, purpose: Purpose, units: &mut Vec<(Purpose, CompiledFunction)>) {
+pub(crate) fn compile(code: &ModuleCode, purpose: Purpose, units: &mut Vec<(Purpose, CompiledFunction)>) {
     let Some(compiler) = code.engine().compiler() else { return };
     let (module, settings) = (code.module(), code.engine().settings());
     let (function, entry) = match purpose {

@@ -12,6 +12,7 @@ mod backtrace;
 mod builtins;
 mod code;
 mod driver;
+mod eager;
 mod engine;
 mod error;
 mod exports;

