@@ -45,22 +45,13 @@ fn limit(maximum: Option<u64>) -> String {
     maximum.map_or(String::new(), |maximum| format!(" {maximum}"))
 }
 
-fn word(ty: ValType) -> &'static str {
-    match ty {
-        ValType::I32 => "i32",
-        ValType::I64 => "i64",
-        ValType::F32 => "f32",
-        ValType::F64 => "f64",
-        ValType::V128 => "v128",
-        ValType::FuncRef => "funcref",
-        ValType::ExternRef => "externref",
-    }
+fn word(ty: ValType) -> String {
+    ty.to_string()
 }
 
 fn constant(ty: ValType, at: usize) -> String {
     match ty {
-        ValType::FuncRef => "ref.null func".to_string(),
-        ValType::ExternRef => "ref.null extern".to_string(),
+        ValType::Ref(ty) => format!("ref.null {}", ty.heap),
         ValType::V128 => format!("v128.const i64x2 {at} {at}"),
         ValType::I32 | ValType::I64 | ValType::F32 | ValType::F64 => format!("{}.const {}", word(ty), at * 3 + 5),
     }

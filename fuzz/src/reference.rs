@@ -108,8 +108,8 @@ fn type_of(ty: ValType) -> wasmi::ValType {
         ValType::F32 => wasmi::ValType::F32,
         ValType::F64 => wasmi::ValType::F64,
         ValType::V128 => wasmi::ValType::V128,
-        ValType::FuncRef => wasmi::ValType::FuncRef,
-        ValType::ExternRef => wasmi::ValType::ExternRef,
+        ValType::Ref(ty) if ty.is_func() => wasmi::ValType::FuncRef,
+        ValType::Ref(_) => wasmi::ValType::ExternRef,
     }
 }
 

@@ -96,8 +96,8 @@ impl Value {
             ValType::I64 | ValType::V128 => Value::I64(bits as i64),
             ValType::F32 => Value::f32((float as f32).to_bits()),
             ValType::F64 => Value::f64(float.to_bits()),
-            ValType::FuncRef => Value::FuncRef(false),
-            ValType::ExternRef => Value::ExternRef(rng.below(5)),
+            ValType::Ref(ty) if ty.is_func() => Value::FuncRef(false),
+            ValType::Ref(_) => Value::ExternRef(rng.below(5)),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::builder::Builder;
 use crate::error::ParseError;
-use crate::flat::{FunctionRecord, Range};
+use crate::flat::{FunctionRecord, HandlerRecord, Range};
 use crate::module::Module;
 use crate::side_table::{LabelKind, Labels, Shape, SideTable};
 use crate::{features, sections};
@@ -22,6 +22,16 @@ mod opcode {
     pub const RETURN: u8 = 0x0f;
     pub const CALL: u8 = 0x10;
     pub const CALL_INDIRECT: u8 = 0x11;
+    pub const THROW: u8 = 0x08;
+    pub const THROW_REF: u8 = 0x0a;
+    pub const RETURN_CALL: u8 = 0x12;
+    pub const RETURN_CALL_INDIRECT: u8 = 0x13;
+    pub const CALL_REF: u8 = 0x14;
+    pub const RETURN_CALL_REF: u8 = 0x15;
+    pub const TRY_TABLE: u8 = 0x1f;
+    pub const BR_ON_NULL: u8 = 0xd5;
+    pub const BR_ON_NON_NULL: u8 = 0xd6;
+    pub const SIMD: u8 = 0xfd;
 }
 
 /// Memory that is used again from body to body.
@@ -53,6 +63,7 @@ impl<'a> Builder<'a> {
         let first = reader.original_position() as u32;
         let side_table_start = self.side_table.len() as u32;
         let mut sites = self.indirect_sites;
+        let handlers_start = self.handlers.len() as u32;
         // Taken out so that the pass can look at types while it writes entries.
         let mut entries = std::mem::take(&mut self.side_table);
         let locals = validator.len_locals();
@@ -69,11 +80,15 @@ impl<'a> Builder<'a> {
             deepest: 0,
             sites: &mut sites,
             flags: 0,
+            uses_v128: false,
         };
         pass.run(reader)?;
-        let Pass { validator, table, deepest, flags, .. } = pass;
+        let Pass { validator, table, deepest, flags, mut uses_v128, .. } = pass;
+        uses_v128 |= (0..locals).any(|local| validator.get_local_type(local) == Some(wasmparser::ValType::V128));
         scratch.validator = validator.into_allocations();
         scratch.labels = table.into_labels();
+        self.uses_v128 |= uses_v128;
+        self.handlers.append(&mut scratch.labels.handlers);
         self.side_table = entries;
         self.functions.push(FunctionRecord {
             type_index,
@@ -87,6 +102,8 @@ impl<'a> Builder<'a> {
             side_table_len: self.side_table.len() as u32 - side_table_start,
             indirect_sites_start: self.indirect_sites,
             indirect_sites_len: sites - self.indirect_sites,
+            handlers_start,
+            handlers_len: self.handlers.len() as u32 - handlers_start,
             flags,
         });
         self.indirect_sites = sites;
@@ -108,6 +125,8 @@ struct Pass<'p, 'a> {
     deepest: u32,
     sites: &'p mut u32,
     flags: u32,
+    /// Whether an instruction of SIMD was seen.
+    uses_v128: bool,
 }
 
 impl<'a> Pass<'_, 'a> {
@@ -118,9 +137,11 @@ impl<'a> Pass<'_, 'a> {
             self.deepest = self.deepest.max(self.validator.operand_stack_height());
             let position = (at as u32 - self.start) as usize;
             let opcode = self.wasm[position];
-            if opcode <= opcode::CALL_INDIRECT {
+            let is_control = opcode <= opcode::RETURN_CALL_REF || opcode == opcode::TRY_TABLE;
+            if is_control || opcode == opcode::BR_ON_NULL || opcode == opcode::BR_ON_NON_NULL {
                 self.control(opcode, at as u32 - self.first, reader.original_position() as u32 - self.first, position + 1)?;
             }
+            self.uses_v128 |= opcode == opcode::SIMD;
         }
         let at = reader.original_position();
         reader.finish_expression(&self.validator.visitor(at))?;
@@ -142,7 +163,7 @@ impl<'a> Pass<'_, 'a> {
                 self.table.branch(ip, self.immediates(operands).read_var_u32()?);
                 self.table.stop();
             }
-            opcode::BR_IF => self.table.branch(ip, self.immediates(operands).read_var_u32()?),
+            opcode::BR_IF | opcode::BR_ON_NULL | opcode::BR_ON_NON_NULL => self.table.branch(ip, self.immediates(operands).read_var_u32()?),
             opcode::BR_TABLE => {
                 let mut immediates = self.immediates(operands);
                 // The default label follows the others.
@@ -151,14 +172,39 @@ impl<'a> Pass<'_, 'a> {
                 }
                 self.table.stop();
             }
-            opcode::RETURN | opcode::UNREACHABLE => self.table.stop(),
+            opcode::RETURN | opcode::UNREACHABLE | opcode::THROW | opcode::THROW_REF => self.table.stop(),
+            opcode::TRY_TABLE => self.try_table(ip, next_ip, operands)?,
             opcode::CALL => self.flags |= FunctionRecord::HAS_CALL,
-            opcode::CALL_INDIRECT => {
+            opcode::CALL_INDIRECT | opcode::CALL_REF => {
                 self.flags |= FunctionRecord::HAS_CALL;
                 self.table.indirect_call(self.sites);
             }
+            opcode::RETURN_CALL => {
+                self.flags |= FunctionRecord::HAS_CALL;
+                self.table.stop();
+            }
+            opcode::RETURN_CALL_INDIRECT | opcode::RETURN_CALL_REF => {
+                self.flags |= FunctionRecord::HAS_CALL;
+                self.table.indirect_call(self.sites);
+                self.table.stop();
+            }
             _ => {}
         }
+        Ok(())
+    }
+
+    /// The clauses' entries, whose labels count from outside of the block, then the block.
+    fn try_table(&mut self, ip: u32, next_ip: u32, operands: usize) -> Result<(), ParseError> {
+        let mut immediates = self.immediates(operands);
+        skip_block_type(&mut immediates)?;
+        let clauses = immediates.read_var_u32()?;
+        for _ in 0..clauses {
+            let kind = u32::from(immediates.read_u8()?);
+            let has_tag = kind <= HandlerRecord::CATCH_REF;
+            let tag = if has_tag { immediates.read_var_u32()? } else { 0 };
+            self.table.catch(ip, kind, tag, immediates.read_var_u32()?);
+        }
+        self.table.open_try(self.shape(), next_ip, clauses as usize);
         Ok(())
     }
 
@@ -178,4 +224,16 @@ impl<'a> Pass<'_, 'a> {
         };
         Shape { params, results, base: self.locals + height as u32 }
     }
+}
+
+/// Steps over a block type: a signed number, or the prefix of a reference type with its heap type behind it.
+fn skip_block_type(reader: &mut BinaryReader<'_>) -> Result<(), ParseError> {
+    let mut byte = reader.read_u8()?;
+    if byte == 0x63 || byte == 0x64 {
+        byte = reader.read_u8()?;
+    }
+    while byte & 0x80 != 0 {
+        byte = reader.read_u8()?;
+    }
+    Ok(())
 }

@@ -12,7 +12,7 @@ use zerocopy::{Immutable, IntoBytes};
 
 #[derive(Default)]
 pub(crate) struct Builder<'a> {
-    pub val_types: Vec<u8>,
+    pub val_types: Vec<u32>,
     pub types: Vec<TypeRecord>,
     pub func_types: Vec<u32>,
     pub functions: Vec<FunctionRecord>,
@@ -26,11 +26,17 @@ pub(crate) struct Builder<'a> {
     pub data: Vec<DataRecord>,
     pub side_table: Vec<SideTableEntry>,
     pub func_names: Vec<NameRecord>,
+    pub tags: Vec<u32>,
+    pub handlers: Vec<HandlerRecord>,
+    pub const_ops: Vec<ConstExpr>,
+    /// Whether a v128 was seen.
+    pub uses_v128: bool,
     pub start: Option<u32>,
     pub imported_functions: u32,
     pub imported_tables: u32,
     pub imported_memories: u32,
     pub imported_globals: u32,
+    pub imported_tags: u32,
     pub name: StrRange,
     pub indirect_sites: u32,
     /// Where the contents of the code and data sections lie in the wasm bytes.
@@ -81,6 +87,9 @@ impl<'a> Builder<'a> {
         image.put(Section::SideTable, &self.side_table);
         image.put(Section::Strings, &self.strings);
         image.put(Section::FuncNames, &self.func_names);
+        image.put(Section::Tags, &self.tags);
+        image.put(Section::Handlers, &self.handlers);
+        image.put(Section::ConstOps, &self.const_ops);
         let (total_len, sections) = image.layout()?;
         let header = Header {
             magic: MAGIC,
@@ -95,6 +104,8 @@ impl<'a> Builder<'a> {
             imported_tables: self.imported_tables,
             imported_memories: self.imported_memories,
             imported_globals: self.imported_globals,
+            imported_tags: self.imported_tags,
+            flags: if self.uses_v128 { Header::USES_V128 } else { 0 },
             name: self.name,
             indirect_sites: self.indirect_sites,
             sections,

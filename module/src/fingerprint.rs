@@ -24,25 +24,26 @@ pub fn abi_description() -> String {
     let mut out = String::new();
     describe! { out,
         VmHeader { magic, callee, store, image_base, jump_table, lazy_stub, builtins, type_ids, func_types, trampolines, instance, func_refs, func_ref_base, reserved }
-        VmStore { stack_limit, entry_sp, exit_fp, exit_pc, unwind, interrupt, trap_code, trap_pc, trap_fp, reserved }
+        VmStore { stack_limit, entry_sp, exit_fp, exit_pc, unwind, interrupt, trap_code, trap_pc, trap_fp, exn_tag, exn_payload, exn_ref, tail_vmctx, tail_code, tail_args, tail_function, fuel, reserved }
         VmMemoryRef { base, definition }
         VmMemory { base, len }
         VmTable { elements, len }
         VmImport { entry, vmctx, index, reserved }
         VmFuncRef { vmctx, function, type_id }
         VmTrampolines { to_native, to_interpreter }
-        flat::Header { magic, version, total_len, module_digest, wasm_len, code, data, start, imported_functions, imported_tables, imported_memories, imported_globals, name, indirect_sites, sections }
+        flat::Header { magic, version, total_len, module_digest, wasm_len, code, data, start, imported_functions, imported_tables, imported_memories, imported_globals, imported_tags, flags, name, indirect_sites, sections }
         flat::TypeRecord { params, results }
-        flat::FunctionRecord { type_index, body, code_start, params, results, locals, frame_slots, side_table_start, side_table_len, indirect_sites_start, indirect_sites_len, flags }
+        flat::FunctionRecord { type_index, body, code_start, params, results, locals, frame_slots, side_table_start, side_table_len, indirect_sites_start, indirect_sites_len, handlers_start, handlers_len, flags }
         flat::ImportRecord { module, name, kind, index }
         flat::ExportRecord { name, kind, index }
-        flat::TableRecord { element, has_max, min, max, init }
+        flat::TableRecord { element, has_max, flags, reserved, min, max, init }
         flat::MemoryRecord { flags, has_max, min, max }
         flat::GlobalRecord { ty, mutable, init }
         flat::ConstExpr { kind, reserved, value }
         flat::ElemRecord { mode, table, ty, items_start, items_len, reserved, offset }
         flat::DataRecord { mode, memory, bytes, offset }
         flat::SideTableEntry { delta_ip, delta_st, keep, height }
+        flat::HandlerRecord { start, end, at, kind, tag, entry }
         flat::NameRecord { function, name }
     }
     let _ = writeln!(out, "flat version {}, sections {}", flat::VERSION, flat::SECTIONS);

@@ -14,7 +14,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 /// First bytes of a flat module.
 pub const MAGIC: [u8; 8] = *b"trjitmod";
 /// Counts changes of this layout; part of the ABI fingerprint.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// "None" where an index is optional.
 pub const NONE: u32 = u32::MAX;
 
@@ -24,7 +24,7 @@ pub const NONE: u32 = u32::MAX;
 pub enum Section {
     /// [`TypeRecord`]s.
     Types,
-    /// Bytes: the value types that `TypeRecord` and `locals` refer to.
+    /// `u32`: codes of the value types that `TypeRecord` refers to.
     ValTypes,
     /// `u32`: type index of each function, imported ones first.
     FuncTypes,
@@ -52,10 +52,16 @@ pub enum Section {
     Strings,
     /// [`NameRecord`]s from the name section, sorted by function.
     FuncNames,
+    /// `u32`: type index of each tag, imported ones first.
+    Tags,
+    /// [`HandlerRecord`]s of all functions.
+    Handlers,
+    /// [`ConstExpr`]s: the instructions of constant expressions that do not fit one record.
+    ConstOps,
 }
 
 /// Number of [`Section`]s.
-pub const SECTIONS: usize = Section::FuncNames as usize + 1;
+pub const SECTIONS: usize = Section::ConstOps as usize + 1;
 
 /// Where a section lies in the buffer, in bytes.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -83,11 +89,14 @@ pub struct Header {
     pub data: Range,
     /// The start function, or [`NONE`].
     pub start: u32,
-    /// How many functions, tables, memories and globals are imported.
+    /// How many functions, tables, memories, globals and tags are imported.
     pub imported_functions: u32,
     pub imported_tables: u32,
     pub imported_memories: u32,
     pub imported_globals: u32,
+    pub imported_tags: u32,
+    /// [`Header::USES_V128`] and the like.
+    pub flags: u32,
     /// The module's own name in the name section, in `Strings`; empty when it has none.
     pub name: Range,
     /// Indirect call sites of all functions.
@@ -95,10 +104,15 @@ pub struct Header {
     pub sections: [Range; SECTIONS],
 }
 
+impl Header {
+    /// The module has values of type v128: frames of the interpreter have slots of 16 bytes.
+    pub const USES_V128: u32 = 1;
+}
+
 /// A string in the `Strings` section.
 pub type StrRange = Range;
 
-/// A function type: ranges of `ValTypes`.
+/// A function type: ranges of `ValTypes` (positions, not bytes).
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct TypeRecord {
@@ -129,6 +143,9 @@ pub struct FunctionRecord {
     /// Its indirect call sites, numbered through the module.
     pub indirect_sites_start: u32,
     pub indirect_sites_len: u32,
+    /// Its exception handlers in `Handlers` (positions, not bytes).
+    pub handlers_start: u32,
+    pub handlers_len: u32,
     /// [`FunctionRecord::HAS_LOOP`] and the like.
     pub flags: u32,
 }
@@ -146,6 +163,7 @@ pub mod kind {
     pub const TABLE: u32 = 1;
     pub const MEMORY: u32 = 2;
     pub const GLOBAL: u32 = 3;
+    pub const TAG: u32 = 4;
 }
 
 /// An import. `index` is its position in the index space of its kind, where the type is found.
@@ -171,14 +189,22 @@ pub struct ExportRecord {
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct TableRecord {
-    /// [`ValType`](crate::ValType) byte.
+    /// [`ValType`](crate::ValType) code.
     pub element: u32,
     /// 1 where `max` is given.
     pub has_max: u32,
+    /// [`TableRecord::TABLE64`].
+    pub flags: u32,
+    pub reserved: u32,
     pub min: u64,
     pub max: u64,
     /// Initial value of all elements; `RefNull` when not given.
     pub init: ConstExpr,
+}
+
+impl TableRecord {
+    /// Indices have 64 bits.
+    pub const TABLE64: u32 = 1;
 }
 
 /// A memory: limits in pages of 64 KiB.
@@ -202,14 +228,14 @@ impl MemoryRecord {
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct GlobalRecord {
-    /// [`ValType`](crate::ValType) byte.
+    /// [`ValType`](crate::ValType) code.
     pub ty: u32,
     pub mutable: u32,
     /// Not meaningful for imported globals.
     pub init: ConstExpr,
 }
 
-/// A constant expression of one instruction.
+/// A constant expression of one instruction, or a reference to several ones in `ConstOps`; or one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct ConstExpr {
@@ -229,6 +255,17 @@ impl ConstExpr {
     pub const REF_NULL: u32 = 2;
     /// `value` is a function index.
     pub const REF_FUNC: u32 = 3;
+    /// Instructions in `ConstOps`, operands before their operator: the position of the first in the low half of `value`, their number in the high half.
+    pub const EXTENDED: u32 = 4;
+    /// The low half of `value` is the position of two `CONST`s in `ConstOps`: the low and the high word.
+    pub const V128: u32 = 5;
+    /// Operators of [`EXTENDED`](Self::EXTENDED) expressions.
+    pub const I32_ADD: u32 = 16;
+    pub const I32_SUB: u32 = 17;
+    pub const I32_MUL: u32 = 18;
+    pub const I64_ADD: u32 = 19;
+    pub const I64_SUB: u32 = 20;
+    pub const I64_MUL: u32 = 21;
 
     pub const NULL: ConstExpr = ConstExpr { kind: Self::REF_NULL, reserved: 0, value: 0 };
 }
@@ -247,7 +284,7 @@ pub mod mode {
 pub struct ElemRecord {
     pub mode: u32,
     pub table: u32,
-    /// [`ValType`](crate::ValType) byte.
+    /// [`ValType`](crate::ValType) code.
     pub ty: u32,
     /// Its items in `ElemItems` (positions, not bytes).
     pub items_start: u32,
@@ -269,12 +306,13 @@ pub struct DataRecord {
 
 /// One way that control can go: the interpreter keeps a pointer into this table beside its instruction pointer.
 ///
-/// In program order each function has: one entry for `br`, `br_if` and `if` (where the condition is zero); one for `else` (reached from the end of the
-/// then-branch); N+1 for a `br_table` with N labels, the default last; one for each `call_indirect` (a [`call site`](Self::indirect_site)).
+/// In program order each function has: one entry for `br`, `br_if`, `br_on_null`, `br_on_non_null` and `if` (where the condition is zero); one for `else` (reached
+/// from the end of the then-branch); N+1 for a `br_table` with N labels, the default last; one for each catch clause of a `try_table`; one for each
+/// `call_indirect`, `call_ref` and their tail calls (a [`call site`](Self::indirect_site)).
 /// An instruction whose branch is not taken steps over its own entries. Positions are relative to the function's first instruction and
 /// first entry. The entry's position in the module's table is also the number of the profile counter of that branch.
 ///
-/// Instructions that validation knows to be unreachable have none: those behind `br`, `br_table`, `return` and `unreachable` up to the end
+/// Instructions that validation knows to be unreachable have none: those behind `br`, `br_table`, `return`, `unreachable`, throws and tail calls up to the end
 /// of the block or to the `else`, with whole blocks in between (an `else` right behind such code has no entry either). Behind the `end` of a
 /// reachable block all is reachable again.
 ///
@@ -307,6 +345,41 @@ impl SideTableEntry {
     /// Whether the branch goes back to a loop header.
     pub const fn is_back_edge(&self) -> bool {
         self.delta_ip <= 0 && !self.is_indirect_site()
+    }
+}
+
+/// A catch clause. The first record of a function whose range holds a frame's position and which takes the exception's tag catches it; those of inner
+/// `try_table`s come first. All positions count bytes from the function's first instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct HandlerRecord {
+    /// The instructions inside of the `try_table`; `end` is its `end` instruction.
+    pub start: u32,
+    pub end: u32,
+    /// The `try_table`'s opcode: what the entry's `delta_ip` counts from.
+    pub at: u32,
+    /// [`HandlerRecord::CATCH`] and the like, as in the binary format.
+    pub kind: u32,
+    /// Tag index, where the kind has one.
+    pub tag: u32,
+    /// The clause's [`SideTableEntry`], counted from the function's first one.
+    pub entry: u32,
+}
+
+impl HandlerRecord {
+    pub const CATCH: u32 = 0;
+    pub const CATCH_REF: u32 = 1;
+    pub const CATCH_ALL: u32 = 2;
+    pub const CATCH_ALL_REF: u32 = 3;
+
+    /// Whether only exceptions of one tag are caught.
+    pub const fn has_tag(&self) -> bool {
+        self.kind <= Self::CATCH_REF
+    }
+
+    /// Whether the exception itself is handed over behind its values.
+    pub const fn has_ref(&self) -> bool {
+        self.kind == Self::CATCH_REF || self.kind == Self::CATCH_ALL_REF
     }
 }
 

@@ -46,11 +46,12 @@ pub mod vm;
 pub use body::body_reader;
 pub use digest::Digest;
 pub use error::ParseError;
+pub use features::FEATURES;
 pub use index::*;
 pub use match_digest::{MatchDigester, match_digest};
 pub use module::{FlatError, Module};
 pub use trap::TrapCode;
-pub use types::{FuncType, ValType};
+pub use types::{FuncType, HeapType, RefType, ValType};
 
 /// The one version of wasmparser that trjit is built with.
 pub use wasmparser;

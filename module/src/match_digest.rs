@@ -16,7 +16,7 @@ use crate::index::{DefinedFuncIndex, FuncIndex, TypeIndex};
 use crate::module::Module;
 use crate::types::ValType;
 use std::collections::HashMap;
-use wasmparser::{BlockType, Operator};
+use wasmparser::{BlockType, Catch, Operator};
 
 /// The match digest of one function. For many functions of a module use a [`MatchDigester`].
 pub fn match_digest(module: &Module, function: DefinedFuncIndex) -> Digest {
@@ -80,6 +80,14 @@ impl<'m> MatchDigester<'m> {
             CallIndirect { type_index, table_index } => {
                 format!("call_indirect {} {}", self.type_text(type_index), self.table(table_index))
             }
+            ReturnCall { function_index } => format!("return_call {}", self.function(function_index)),
+            ReturnCallIndirect { type_index, table_index } => {
+                format!("return_call_indirect {} {}", self.type_text(type_index), self.table(table_index))
+            }
+            CallRef { type_index } => format!("call_ref {}", self.type_text(type_index)),
+            ReturnCallRef { type_index } => format!("return_call_ref {}", self.type_text(type_index)),
+            Throw { tag_index } => format!("throw {}", self.tag(tag_index)),
+            TryTable { ref try_table } => self.try_table(try_table),
             Block { blockty: BlockType::FuncType(ty) } => format!("block {}", self.type_text(ty)),
             Loop { blockty: BlockType::FuncType(ty) } => format!("loop {}", self.type_text(ty)),
             If { blockty: BlockType::FuncType(ty) } => format!("if {}", self.type_text(ty)),
@@ -126,6 +134,27 @@ impl<'m> MatchDigester<'m> {
         format!("{ty} {name}")
     }
 
+    fn tag(&self, index: u32) -> String {
+        let ty = self.module.tags().get(index as usize).map_or(String::new(), |&ty| self.type_text(ty));
+        format!("{ty} {}", self.name(kind::TAG, index))
+    }
+
+    fn try_table(&self, try_table: &wasmparser::TryTable) -> String {
+        let mut text = match try_table.ty {
+            BlockType::FuncType(ty) => format!("try_table {}", self.type_text(ty)),
+            other => format!("try_table {other:?}"),
+        };
+        for catch in &try_table.catches {
+            text += &match *catch {
+                Catch::One { tag, label } => format!(" catch {} {label}", self.tag(tag)),
+                Catch::OneRef { tag, label } => format!(" catch_ref {} {label}", self.tag(tag)),
+                Catch::All { label } => format!(" catch_all {label}"),
+                Catch::AllRef { label } => format!(" catch_all_ref {label}"),
+            };
+        }
+        text
+    }
+
     fn global(&self, index: u32) -> String {
         let ty = self.module.globals().get(index as usize).map_or(String::new(), |record| {
             let mutable = if record.mutable != 0 { "mut " } else { "" };
@@ -135,7 +164,7 @@ impl<'m> MatchDigester<'m> {
     }
 
     fn table(&self, index: u32) -> String {
-        let ty = self.module.tables().get(index as usize).map_or("", |record| type_name(record.element));
+        let ty = self.module.tables().get(index as usize).map_or(String::new(), |record| type_name(record.element));
         format!("{ty} {}", self.name(kind::TABLE, index))
     }
 
@@ -151,8 +180,8 @@ impl<'m> MatchDigester<'m> {
     }
 }
 
-fn type_name(byte: u32) -> &'static str {
-    ValType::from_byte(byte as u8).map_or("", ValType::name)
+fn type_name(code: u32) -> String {
+    ValType::from_code(code).map_or(String::new(), |ty| ty.to_string())
 }
 
 fn mode_name(mode: u32) -> &'static str {

@@ -130,6 +130,32 @@ impl Module {
         self.section(Section::Data)
     }
 
+    /// Type index of every tag, imported ones first.
+    pub fn tags(&self) -> &[u32] {
+        self.section(Section::Tags)
+    }
+
+    /// Exception handlers of all functions.
+    pub fn handlers(&self) -> &[HandlerRecord] {
+        self.section(Section::Handlers)
+    }
+
+    /// Words of 8 bytes that each slot of an interpreter's frame has: 2 where the module uses v128, else 1.
+    pub fn slot_words(&self) -> usize {
+        if self.header.flags & Header::USES_V128 != 0 { 2 } else { 1 }
+    }
+
+    /// The instructions of an [`EXTENDED`](ConstExpr::EXTENDED) or [`V128`](ConstExpr::V128) expression.
+    pub fn const_ops(&self, expr: &ConstExpr) -> &[ConstExpr] {
+        let ops: &[ConstExpr] = self.section(Section::ConstOps);
+        let (start, len) = match expr.kind {
+            ConstExpr::EXTENDED => (expr.value as u32, (expr.value >> 32) as usize),
+            ConstExpr::V128 => (expr.value as u32, 2),
+            _ => return &[],
+        };
+        ops.get(start as usize..).and_then(|rest| rest.get(..len)).unwrap_or(&[])
+    }
+
     /// Side table entries of all functions; also the numbering of branch counters in profiles.
     pub fn side_table(&self) -> &[SideTableEntry] {
         self.section(Section::SideTable)
@@ -159,8 +185,8 @@ impl Module {
     }
 
     pub fn func_type(&self, ty: TypeIndex) -> FuncType<'_> {
-        let bytes: &[u8] = self.section(Section::ValTypes);
-        let slice = |range: Range| bytes.get(range.offset as usize..).and_then(|rest| rest.get(..range.len as usize)).unwrap_or(&[]);
+        let codes: &[u32] = self.section(Section::ValTypes);
+        let slice = |range: Range| codes.get(range.offset as usize..).and_then(|rest| rest.get(..range.len as usize)).unwrap_or(&[]);
         self.types().get(ty.index()).map_or(FuncType::new(&[], &[]), |record| FuncType::new(slice(record.params), slice(record.results)))
     }
 
@@ -211,7 +237,7 @@ impl Module {
 
     /// Element type of a table.
     pub fn table_type(&self, table: TableIndex) -> ValType {
-        self.tables().get(table.index()).and_then(|record| ValType::from_byte(record.element as u8)).unwrap_or(ValType::FuncRef)
+        self.tables().get(table.index()).and_then(|record| ValType::from_code(record.element)).unwrap_or(ValType::FUNCREF)
     }
 
     /// Offset in the wasm file of a position in `code`, as other tools name instructions.

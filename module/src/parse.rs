@@ -96,6 +96,7 @@ fn section<'a>(builder: &mut Builder<'a>, payload: Payload<'a>) -> Result<(), Pa
         Payload::FunctionSection(section) => builder.function_section(section),
         Payload::TableSection(section) => builder.table_section(section),
         Payload::MemorySection(section) => builder.memory_section(section),
+        Payload::TagSection(section) => builder.tag_section(section),
         Payload::GlobalSection(section) => builder.global_section(section),
         Payload::ExportSection(section) => builder.export_section(section),
         Payload::ElementSection(section) => builder.element_section(section),

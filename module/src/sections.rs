@@ -2,15 +2,15 @@
 //! about what is accepted, and is still a typed refusal.
 
 use crate::builder::Builder;
-use crate::const_expr;
 use crate::error::ParseError;
 use crate::flat::*;
-use crate::types::ValType;
+use crate::index::TypeIndex;
+use crate::types::{HeapType, RefType, ValType};
 use std::ops;
 use wasmparser::{
     DataKind, DataSectionReader, ElementItems, ElementKind, ElementSectionReader, ExportSectionReader, ExternalKind, FunctionSectionReader,
-    GlobalSectionReader, GlobalType, ImportSectionReader, MemorySectionReader, MemoryType, RefType, TableInit, TableSectionReader,
-    TableType, TypeRef, TypeSectionReader,
+    GlobalSectionReader, GlobalType, ImportSectionReader, MemorySectionReader, MemoryType, TableInit, TableSectionReader, TableType,
+    TagSectionReader, TypeRef, TypeSectionReader,
 };
 
 /// A range of wasm bytes. The wasm bytes are shorter than 4 GiB.
@@ -22,12 +22,18 @@ fn refuse<T>(offset: u64, what: impl std::fmt::Debug) -> Result<T, ParseError> {
     Err(ParseError::Invalid { offset, message: format!("unexpected {what:?}") })
 }
 
-fn ref_type(ty: RefType, offset: u64) -> Result<ValType, ParseError> {
-    match ty {
-        RefType::FUNCREF => Ok(ValType::FuncRef),
-        RefType::EXTERNREF => Ok(ValType::ExternRef),
-        other => refuse(offset, other),
-    }
+fn ref_type(ty: wasmparser::RefType, offset: u64) -> Result<ValType, ParseError> {
+    let heap = match ty.heap_type() {
+        wasmparser::HeapType::FUNC => HeapType::Func,
+        wasmparser::HeapType::EXTERN => HeapType::Extern,
+        wasmparser::HeapType::Abstract { shared: false, ty: wasmparser::AbstractHeapType::Exn } => HeapType::Exn,
+        wasmparser::HeapType::Concrete(index) => match index.as_module_index() {
+            Some(index) => HeapType::Concrete(TypeIndex(index)),
+            None => return refuse(offset, ty),
+        },
+        _ => return refuse(offset, ty),
+    };
+    Ok(ValType::Ref(RefType::new(ty.is_nullable(), heap)))
 }
 
 fn val_type(ty: wasmparser::ValType, offset: u64) -> Result<ValType, ParseError> {
@@ -42,8 +48,17 @@ fn val_type(ty: wasmparser::ValType, offset: u64) -> Result<ValType, ParseError>
 }
 
 fn table_record(ty: &TableType, init: ConstExpr, offset: u64) -> Result<TableRecord, ParseError> {
-    let element = ref_type(ty.element_type, offset)? as u32;
-    Ok(TableRecord { element, has_max: ty.maximum.is_some().into(), min: ty.initial, max: ty.maximum.unwrap_or(0), init })
+    let element = ref_type(ty.element_type, offset)?.code();
+    let flags = if ty.table64 { TableRecord::TABLE64 } else { 0 };
+    Ok(TableRecord {
+        element,
+        has_max: ty.maximum.is_some().into(),
+        flags,
+        reserved: 0,
+        min: ty.initial,
+        max: ty.maximum.unwrap_or(0),
+        init,
+    })
 }
 
 fn memory_record(ty: &MemoryType) -> MemoryRecord {
@@ -52,17 +67,21 @@ fn memory_record(ty: &MemoryType) -> MemoryRecord {
     MemoryRecord { flags, has_max: ty.maximum.is_some().into(), min: ty.initial, max: ty.maximum.unwrap_or(0) }
 }
 
-fn global_record(ty: &GlobalType, init: ConstExpr, offset: u64) -> Result<GlobalRecord, ParseError> {
-    Ok(GlobalRecord { ty: val_type(ty.content_type, offset)? as u32, mutable: ty.mutable.into(), init })
-}
-
 impl<'a> Builder<'a> {
     fn val_types(&mut self, types: &[wasmparser::ValType], offset: u64) -> Result<Range, ParseError> {
         let start = self.val_types.len();
         for &ty in types {
-            self.val_types.push(val_type(ty, offset)? as u8);
+            let ty = val_type(ty, offset)?;
+            self.uses_v128 |= ty == ValType::V128;
+            self.val_types.push(ty.code());
         }
         Ok(Range { offset: start as u32, len: types.len() as u32 })
+    }
+
+    fn global_record(&mut self, ty: &GlobalType, init: ConstExpr, offset: u64) -> Result<GlobalRecord, ParseError> {
+        let content = val_type(ty.content_type, offset)?;
+        self.uses_v128 |= content == ValType::V128;
+        Ok(GlobalRecord { ty: content.code(), mutable: ty.mutable.into(), init })
     }
 
     pub(crate) fn type_section(&mut self, section: TypeSectionReader<'a>) -> Result<(), ParseError> {
@@ -93,8 +112,13 @@ impl<'a> Builder<'a> {
                     (kind::MEMORY, next(&mut self.imported_memories))
                 }
                 TypeRef::Global(ty) => {
-                    self.globals.push(global_record(ty, ConstExpr::NULL, offset)?);
+                    let record = self.global_record(ty, ConstExpr::NULL, offset)?;
+                    self.globals.push(record);
                     (kind::GLOBAL, next(&mut self.imported_globals))
+                }
+                TypeRef::Tag(ty) => {
+                    self.tags.push(ty.func_type_idx);
+                    (kind::TAG, next(&mut self.imported_tags))
                 }
                 other => return refuse(offset, other),
             };
@@ -116,7 +140,7 @@ impl<'a> Builder<'a> {
             let (offset, table) = item?;
             let init = match &table.init {
                 TableInit::RefNull => ConstExpr::NULL,
-                TableInit::Expr(expr) => const_expr::read(expr)?,
+                TableInit::Expr(expr) => self.const_expr(expr)?,
             };
             self.tables.push(table_record(&table.ty, init, offset)?);
         }
@@ -130,10 +154,19 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
+    pub(crate) fn tag_section(&mut self, section: TagSectionReader<'a>) -> Result<(), ParseError> {
+        for ty in section {
+            self.tags.push(ty?.func_type_idx);
+        }
+        Ok(())
+    }
+
     pub(crate) fn global_section(&mut self, section: GlobalSectionReader<'a>) -> Result<(), ParseError> {
         for item in section.into_iter_with_offsets() {
             let (offset, global) = item?;
-            self.globals.push(global_record(&global.ty, const_expr::read(&global.init_expr)?, offset)?);
+            let init = self.const_expr(&global.init_expr)?;
+            let record = self.global_record(&global.ty, init, offset)?;
+            self.globals.push(record);
         }
         Ok(())
     }
@@ -146,6 +179,7 @@ impl<'a> Builder<'a> {
                 ExternalKind::Table => kind::TABLE,
                 ExternalKind::Memory => kind::MEMORY,
                 ExternalKind::Global => kind::GLOBAL,
+                ExternalKind::Tag => kind::TAG,
                 other => return refuse(offset, other),
             };
             let name = self.intern(export.name);
@@ -158,16 +192,14 @@ impl<'a> Builder<'a> {
         for element in section {
             let element = element?;
             let (mode, table, offset) = match &element.kind {
-                ElementKind::Active { table_index, offset_expr } => {
-                    (mode::ACTIVE, table_index.unwrap_or(0), const_expr::read(offset_expr)?)
-                }
+                ElementKind::Active { table_index, offset_expr } => (mode::ACTIVE, table_index.unwrap_or(0), self.const_expr(offset_expr)?),
                 ElementKind::Passive => (mode::PASSIVE, 0, ConstExpr::NULL),
                 ElementKind::Declared => (mode::DECLARED, 0, ConstExpr::NULL),
             };
             let items_start = self.elem_items.len() as u32;
             let ty = self.element_items(element.items, element.range.start)?;
             let items_len = self.elem_items.len() as u32 - items_start;
-            self.elems.push(ElemRecord { mode, table, ty: ty as u32, items_start, items_len, reserved: 0, offset });
+            self.elems.push(ElemRecord { mode, table, ty: ty.code(), items_start, items_len, reserved: 0, offset });
         }
         Ok(())
     }
@@ -178,11 +210,12 @@ impl<'a> Builder<'a> {
                 for function in functions {
                     self.elem_items.push(ConstExpr { kind: ConstExpr::REF_FUNC, reserved: 0, value: function?.into() });
                 }
-                Ok(ValType::FuncRef)
+                Ok(ValType::FUNCREF)
             }
             ElementItems::Expressions(ty, expressions) => {
                 for expression in expressions {
-                    self.elem_items.push(const_expr::read(&expression?)?);
+                    let item = self.const_expr(&expression?)?;
+                    self.elem_items.push(item);
                 }
                 ref_type(ty, offset)
             }
@@ -194,7 +227,7 @@ impl<'a> Builder<'a> {
         for segment in section {
             let segment = segment?;
             let (mode, memory, offset) = match &segment.kind {
-                DataKind::Active { memory_index, offset_expr } => (mode::ACTIVE, *memory_index, const_expr::read(offset_expr)?),
+                DataKind::Active { memory_index, offset_expr } => (mode::ACTIVE, *memory_index, self.const_expr(offset_expr)?),
                 DataKind::Passive => (mode::PASSIVE, 0, ConstExpr::NULL),
             };
             // The bytes are the end of the segment.

@@ -3,10 +3,10 @@
 //! Theory: until its target is known, an entry holds the position of its branch in `delta_ip` and the previous entry that waits for the same label in `delta_st`, so
 //! that a label needs one word, the head of the chain, and nothing is allocated per branch. A loop's target is known at once.
 //!
-//! What is unreachable: everything behind `br`, `br_table`, `return` and `unreachable` up to the end of the block, or to the `else`, with the
+//! What is unreachable: everything behind `br`, `br_table`, `return`, `unreachable`, throws and tail calls up to the end of the block, or to the `else`, with the
 //! blocks in between. It has no entries.
 
-use crate::flat::SideTableEntry;
+use crate::flat::{HandlerRecord, SideTableEntry};
 
 /// No entry waits.
 const NO_ENTRY: i32 = -1;
@@ -41,6 +41,8 @@ struct Label {
     waiting_else: i32,
     /// Whether the block itself can be reached.
     reachable: bool,
+    /// Of a `try_table`: where its clauses begin among the pending handlers.
+    clauses: Option<usize>,
 }
 
 /// The side table of one function in the making. Instruction positions (`ip`) count from its first instruction.
@@ -53,11 +55,19 @@ pub(crate) struct SideTable<'m> {
 
 /// The label stack's memory, to be used again for the next function.
 #[derive(Default)]
-pub(crate) struct Labels(Vec<Label>);
+pub(crate) struct Labels {
+    stack: Vec<Label>,
+    /// Clauses of the open `try_table`s, whose ends are not known yet.
+    clauses: Vec<HandlerRecord>,
+    /// Those of closed ones, the inner first.
+    pub handlers: Vec<HandlerRecord>,
+}
 
 impl<'m> SideTable<'m> {
     pub fn new(entries: &'m mut Vec<SideTableEntry>, mut labels: Labels, body: Shape) -> SideTable<'m> {
-        labels.0.clear();
+        labels.stack.clear();
+        labels.clauses.clear();
+        labels.handlers.clear();
         let start = entries.len();
         let mut table = SideTable { entries, start, labels, reachable: true };
         table.open(LabelKind::Function, body, 0);
@@ -74,7 +84,7 @@ impl<'m> SideTable<'m> {
 
     /// Enters a block, a loop (whose first instruction is at `body_ip`) or the body.
     pub fn open(&mut self, kind: LabelKind, shape: Shape, body_ip: u32) {
-        self.labels.0.push(Label {
+        self.labels.stack.push(Label {
             kind,
             shape,
             loop_ip: body_ip,
@@ -82,7 +92,26 @@ impl<'m> SideTable<'m> {
             waiting: NO_ENTRY,
             waiting_else: NO_ENTRY,
             reachable: self.reachable,
+            clauses: None,
         });
+    }
+
+    /// A catch clause of the `try_table` at `ip`, which is entered next; `label` counts from outside of it.
+    pub fn catch(&mut self, ip: u32, kind: u32, tag: u32, label: u32) {
+        if !self.reachable {
+            return;
+        }
+        let entry = self.next_entry() as u32;
+        self.branch(ip, label);
+        self.labels.clauses.push(HandlerRecord { start: 0, end: 0, at: ip, kind, tag, entry });
+    }
+
+    /// Enters a `try_table` with so many clauses.
+    pub fn open_try(&mut self, shape: Shape, body_ip: u32, clauses: usize) {
+        self.open(LabelKind::Block, shape, body_ip);
+        if let (true, Some(label)) = (self.reachable, self.labels.stack.last_mut()) {
+            label.clauses = Some(self.labels.clauses.len() - clauses);
+        }
     }
 
     /// Enters an `if`, which goes to its else when the condition is zero.
@@ -90,7 +119,7 @@ impl<'m> SideTable<'m> {
         self.open(LabelKind::If, shape, ip);
         if self.reachable {
             let entry = self.push_waiting(NO_ENTRY, ip, shape.params, shape.base);
-            if let Some(label) = self.labels.0.last_mut() {
+            if let Some(label) = self.labels.stack.last_mut() {
                 label.waiting_else = entry;
             }
         }
@@ -98,11 +127,11 @@ impl<'m> SideTable<'m> {
 
     /// The `else` at `ip`: the end of the then-branch goes to the end of the block.
     pub fn otherwise(&mut self, ip: u32, next_ip: u32) {
-        let Some(label) = self.labels.0.last() else { return };
+        let Some(label) = self.labels.stack.last() else { return };
         let (shape, waiting, waiting_else, reachable) = (label.shape, label.waiting, label.waiting_else, label.reachable);
         let waiting = if self.reachable { self.push_waiting(waiting, ip, shape.results, shape.base) } else { waiting };
         self.resolve(waiting_else, next_ip);
-        if let Some(label) = self.labels.0.last_mut() {
+        if let Some(label) = self.labels.stack.last_mut() {
             label.waiting = waiting;
             label.waiting_else = NO_ENTRY;
         }
@@ -111,11 +140,15 @@ impl<'m> SideTable<'m> {
 
     /// The `end` at `ip`.
     pub fn end(&mut self, ip: u32, next_ip: u32) {
-        let Some(label) = self.labels.0.pop() else { return };
+        let Some(label) = self.labels.stack.pop() else { return };
         let target = if label.kind == LabelKind::Function { ip } else { next_ip };
         self.resolve(label.waiting, target);
         self.resolve(label.waiting_else, target);
         self.reachable = label.reachable;
+        if let Some(first) = label.clauses {
+            let closed = self.labels.clauses.drain(first..);
+            self.labels.handlers.extend(closed.map(|clause| HandlerRecord { start: label.loop_ip, end: ip, ..clause }));
+        }
     }
 
     /// A branch at `ip` to the label `depth`.
@@ -124,14 +157,14 @@ impl<'m> SideTable<'m> {
             return;
         }
         // Validation has checked the depth.
-        let Some(position) = self.labels.0.len().checked_sub(depth as usize + 1) else { return };
-        let label = &self.labels.0[position];
+        let Some(position) = self.labels.stack.len().checked_sub(depth as usize + 1) else { return };
+        let label = &self.labels.stack[position];
         let (shape, waiting) = (label.shape, label.waiting);
         if label.kind == LabelKind::Loop {
             let (delta_ip, delta_st) = (label.loop_ip as i32 - ip as i32, label.loop_st - self.next_entry());
             self.entries.push(SideTableEntry { delta_ip, delta_st, keep: shape.params, height: shape.base });
         } else {
-            self.labels.0[position].waiting = self.push_waiting(waiting, ip, shape.results, shape.base);
+            self.labels.stack[position].waiting = self.push_waiting(waiting, ip, shape.results, shape.base);
         }
     }
 

@@ -49,6 +49,12 @@ trap_codes! {
     HeapMisaligned = 11, "unaligned atomic";
     /// A null reference where an object was needed.
     NullReference = 12, "null reference";
+    /// `memory.atomic.wait` on a memory that is not shared.
+    ExpectedShared = 13, "expected shared memory";
+    /// `memory.atomic.wait` without a timeout, where no other thread exists that could end it.
+    WouldBlockForever = 14, "atomic wait would block forever";
+    /// The store's fuel is used up.
+    OutOfFuel = 15, "all fuel consumed by WebAssembly";
 }
 
 impl std::fmt::Display for TrapCode {

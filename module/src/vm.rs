@@ -3,11 +3,12 @@
 //!
 //! ```text
 //! vmctx:  VmHeader | memories: VmMemoryRef.. | tables: *VmTable.. | imported functions: VmImport..
-//!         | imported globals: *u64.. | (16) defined globals: 16 bytes each
+//!         | imported globals: *u64.. | tags: u64.. | (16) defined globals: 16 bytes each
 //! ```
 //! Compiled functions: calling convention Tail, parameters (vmctx: i64, params..), results in registers; with more than
-//! [`MAX_REG_RESULTS`] results (vmctx: i64, results: i64, params..) where `results` points to one 8-byte slot a result, and nothing is returned.
-//! A value in a slot: i32 and f32 in the low half, the high half zero; i64, f64 as they are; references as store indices, 0 = null.
+//! [`MAX_REG_RESULTS`] results (vmctx: i64, results: i64, params..) where `results` points to one slot a result, and nothing is returned.
+//! A value in a slot: i32 and f32 in the low half of the first word, the high half zero; i64, f64 as they are; references as store indices, 0 = null; v128 in both
+//! words. Slots of crossings have [`FuncType::slot_words`](crate::FuncType::slot_words), those of frames [`Module::slot_words`].
 
 use crate::module::Module;
 use std::mem::offset_of;
@@ -92,6 +93,18 @@ pub struct VmStore {
     pub trap_code: usize,
     pub trap_pc: usize,
     pub trap_fp: usize,
+    /// The exception that a landing pad receives: its tag's id in the store, its payload (crossing slots of the tag's type) and its reference. Valid until the
+    /// next call.
+    pub exn_tag: u64,
+    pub exn_payload: *const u64,
+    pub exn_ref: u64,
+    /// A pending tail call: the callee's vmctx and code, its arguments in crossing slots, its index.
+    pub tail_vmctx: *mut u8,
+    pub tail_code: *const u8,
+    pub tail_args: *mut u64,
+    pub tail_function: u64,
+    /// What may still be consumed, where the settings ask for fuel; below 0 code traps.
+    pub fuel: i64,
     pub reserved: [u64; 4],
 }
 
@@ -103,6 +116,14 @@ pub mod store {
     pub const EXIT_FP: usize = offset_of!(VmStore, exit_fp);
     pub const EXIT_PC: usize = offset_of!(VmStore, exit_pc);
     pub const UNWIND: usize = offset_of!(VmStore, unwind);
+    pub const EXN_TAG: usize = offset_of!(VmStore, exn_tag);
+    pub const EXN_PAYLOAD: usize = offset_of!(VmStore, exn_payload);
+    pub const EXN_REF: usize = offset_of!(VmStore, exn_ref);
+    pub const TAIL_VMCTX: usize = offset_of!(VmStore, tail_vmctx);
+    pub const TAIL_CODE: usize = offset_of!(VmStore, tail_code);
+    pub const TAIL_ARGS: usize = offset_of!(VmStore, tail_args);
+    pub const TAIL_FUNCTION: usize = offset_of!(VmStore, tail_function);
+    pub const FUEL: usize = offset_of!(VmStore, fuel);
 }
 
 /// A memory as an instance sees it. `base` never moves while the memory lives when its style is a reservation.
@@ -246,6 +267,7 @@ pub struct VmLayout {
     imports: u32,
     imported_globals: u32,
     imported_global_count: u32,
+    tags: u32,
     defined_globals: u32,
     size: u32,
 }
@@ -263,6 +285,7 @@ impl VmLayout {
         let tables = area(module.tables().len(), 8);
         let imports = area(header.imported_functions as usize, size_of::<VmImport>());
         let imported_globals = area(header.imported_globals as usize, 8);
+        let tags = area(module.tags().len(), 8);
         let defined_globals = at.next_multiple_of(16);
         let defined = module.globals().len() as u32 - header.imported_globals;
         VmLayout {
@@ -271,6 +294,7 @@ impl VmLayout {
             imports,
             imported_globals,
             imported_global_count: header.imported_globals,
+            tags,
             defined_globals,
             size: defined_globals + defined * 16,
         }
@@ -294,6 +318,11 @@ impl VmLayout {
     /// Offset of an imported function's [`VmImport`].
     pub const fn import(&self, function: u32) -> u32 {
         self.imports + function * size_of::<VmImport>() as u32
+    }
+
+    /// Offset of a tag's id in the store.
+    pub const fn tag(&self, index: u32) -> u32 {
+        self.tags + index * 8
     }
 
     /// Where a global's value is.

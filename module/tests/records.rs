@@ -1,6 +1,6 @@
 //! What the parser writes for each kind of section, read back through the view.
 
-use trjit_module::flat::{ConstExpr, MemoryRecord, kind, mode};
+use trjit_module::flat::{ConstExpr, HandlerRecord, MemoryRecord, kind, mode};
 use trjit_module::wasmparser::Operator;
 use trjit_module::{Digest, FuncIndex, Module, TableIndex, ValType, body_reader};
 
@@ -74,14 +74,14 @@ fn memories_tables_and_globals() {
     assert_eq!((flags, has_max, min, max), (0, 1, 1, 2));
     let tables: Vec<_> = module.tables().iter().map(|table| (table.has_max, table.min, table.max)).collect();
     assert_eq!(tables, [(1, 1, 2), (0, 3, 0)]);
-    assert_eq!((module.table_type(TableIndex(0)), module.table_type(TableIndex(1))), (ValType::FuncRef, ValType::ExternRef));
-    let globals: Vec<_> = module.globals().iter().skip(1).map(|global| (global.ty as u8, global.mutable, global.init)).collect();
+    assert_eq!((module.table_type(TableIndex(0)), module.table_type(TableIndex(1))), (ValType::FUNCREF, ValType::EXTERNREF));
+    let globals: Vec<_> = module.globals().iter().skip(1).map(|global| (global.ty, global.mutable, global.init)).collect();
     let get = ConstExpr { kind: ConstExpr::GLOBAL_GET, reserved: 0, value: 0 };
     let expected = [
-        (ValType::I32 as u8, 1, constant(0xffff_ffff)),
-        (ValType::F64 as u8, 0, constant(1.5f64.to_bits())),
-        (ValType::I64 as u8, 0, get),
-        (ValType::FuncRef as u8, 0, reference(1)),
+        (ValType::I32.code(), 1, constant(0xffff_ffff)),
+        (ValType::F64.code(), 0, constant(1.5f64.to_bits())),
+        (ValType::I64.code(), 0, get),
+        (ValType::FUNCREF.code(), 0, reference(1)),
     ];
     assert_eq!(globals, expected);
 }
@@ -145,4 +145,49 @@ fn malformed_name_section_is_ignored() {
     wasm[at + 1] = 0x7f;
     let module = Module::parse(wasm).expect("valid all the same");
     assert_eq!((module.func_name(FuncIndex(0)), module.string(module.header().name)), (None, ""));
+}
+
+#[test]
+fn handlers_of_inner_blocks_come_first() {
+    let wasm = wat::parse_str(
+        "(module (tag $a (param i32)) (tag $b)
+            (func (result i32) (local i64)
+                (block $outer (result i32)
+                    (block $inner
+                        (try_table (catch $a $outer) (catch_all $inner)
+                            (try_table (catch $b $inner) nop)
+                            (throw $b)))
+                    (i32.const 1))))",
+    );
+    let module = Module::parse(wasm.expect("well-formed")).expect("valid");
+    let record = module.functions()[0];
+    let handlers = module.handlers();
+    assert_eq!((record.handlers_start, record.handlers_len), (0, 3));
+    let kinds: Vec<_> = handlers.iter().map(|handler| (handler.kind, handler.tag, handler.entry)).collect();
+    assert_eq!(kinds, [(HandlerRecord::CATCH, 1, 2), (HandlerRecord::CATCH, 0, 0), (HandlerRecord::CATCH_ALL, 0, 1)]);
+    let body = &module.code()[record.code_start as usize..];
+    for handler in handlers {
+        assert_eq!((body[handler.at as usize], body[handler.end as usize]), (0x1f, 0x0b));
+        assert!(handler.at < handler.start && handler.start < handler.end);
+    }
+    assert!(handlers[1].start <= handlers[0].at && handlers[0].end < handlers[1].end);
+    let entry = module.side_table()[record.side_table_start as usize];
+    assert_eq!((entry.keep, entry.height), (1, 1), "the clause carries the payload to the bottom of the operand stack");
+    assert_eq!(body[(handlers[1].at as i32 + entry.delta_ip) as usize], 0x0b, "behind the end of $outer comes that of the function");
+}
+
+#[test]
+fn long_constant_expressions_stand_apart() {
+    let wasm = wat::parse_str(
+        "(module (import \"m\" \"g\" (global $g i32)) (global i32 (i32.add (global.get $g) (i32.mul (i32.const 2) (i32.const 3))))
+            (global v128 (v128.const i64x2 1 2)))",
+    );
+    let module = Module::parse(wasm.expect("well-formed")).expect("valid");
+    let ops: Vec<_> = module.const_ops(&module.globals()[1].init).iter().map(|op| (op.kind, op.value)).collect();
+    use ConstExpr as C;
+    assert_eq!(ops, [(C::GLOBAL_GET, 0), (C::CONST, 2), (C::CONST, 3), (C::I32_MUL, 0), (C::I32_ADD, 0)]);
+    let v128 = &module.globals()[2].init;
+    assert_eq!(v128.kind, C::V128);
+    assert_eq!(module.const_ops(v128).iter().map(|op| op.value).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(module.slot_words(), 2);
 }

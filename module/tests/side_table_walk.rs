@@ -5,8 +5,8 @@ mod common;
 
 use common::Random;
 use trjit_module::flat::{FunctionRecord, SideTableEntry};
-use trjit_module::wasmparser::{BlockType, FuncValidatorAllocations, Operator, Parser, ValidPayload, Validator, WasmFeatures};
-use trjit_module::{Module, TypeIndex};
+use trjit_module::wasmparser::{BlockType, FuncValidatorAllocations, Operator, Parser, ValidPayload, Validator};
+use trjit_module::{FEATURES, Module, TypeIndex};
 
 /// An operator with what the structured machine needs to know.
 struct Op<'a> {
@@ -18,7 +18,7 @@ struct Op<'a> {
 
 /// Decodes and validates without the crate under test.
 fn decode(wasm: &[u8]) -> Vec<Vec<Op<'_>>> {
-    let mut validator = Validator::new_with_features(WasmFeatures::WASM2);
+    let mut validator = Validator::new_with_features(FEATURES);
     let mut functions = Vec::new();
     for payload in Parser::new(0).parse_all(wasm) {
         let valid = validator.payload(&payload.expect("parses")).expect("valid");
@@ -299,7 +299,7 @@ fn random_modules() {
 fn fixtures() {
     let mut total = Taken::default();
     for (name, wasm) in common::fixtures() {
-        if Validator::new_with_features(WasmFeatures::WASM2.difference(WasmFeatures::SIMD)).validate_all(&wasm).is_ok() {
+        if Validator::new_with_features(FEATURES).validate_all(&wasm).is_ok() {
             walk_module(&name, &wasm, &mut Random::new(1), &mut total);
         }
     }
