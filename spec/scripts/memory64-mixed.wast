@@ -1,0 +1,27 @@
+;; Copies between memories of both kinds: each address has the width of its memory, the length the smaller one.
+
+(module
+  (memory $wide i64 1)
+  (memory $small 1)
+  (data (memory $wide) (i64.const 100) "wide")
+  (data (memory $small) (i32.const 100) "small")
+  (func (export "wide") (param i64) (result i32) (i32.load8_u $wide (local.get 0)))
+  (func (export "small") (param i32) (result i32) (i32.load8_u $small (local.get 0)))
+  (func (export "to-wide") (param i64 i32 i32) (memory.copy $wide $small (local.get 0) (local.get 1) (local.get 2)))
+  (func (export "to-small") (param i32 i64 i32) (memory.copy $small $wide (local.get 0) (local.get 1) (local.get 2)))
+)
+
+(assert_return (invoke "to-wide" (i64.const 65531) (i32.const 100) (i32.const 5)))
+(assert_return (invoke "wide" (i64.const 65531)) (i32.const 115))
+(assert_return (invoke "wide" (i64.const 65535)) (i32.const 108))
+(assert_return (invoke "to-small" (i32.const 65532) (i64.const 100) (i32.const 4)))
+(assert_return (invoke "small" (i32.const 65532)) (i32.const 119))
+(assert_return (invoke "small" (i32.const 65535)) (i32.const 101))
+(assert_trap (invoke "to-wide" (i64.const 0x1_0000_0000) (i32.const 100) (i32.const 1)) "out of bounds memory access")
+(assert_trap (invoke "to-wide" (i64.const 65532) (i32.const 100) (i32.const 5)) "out of bounds memory access")
+(assert_trap (invoke "to-wide" (i64.const 0) (i32.const -1) (i32.const 1)) "out of bounds memory access")
+(assert_trap (invoke "to-small" (i32.const 0) (i64.const 0x1_0000_0064) (i32.const 1)) "out of bounds memory access")
+(assert_trap (invoke "to-small" (i32.const 0) (i64.const 100) (i32.const -1)) "out of bounds memory access")
+(assert_trap (invoke "to-small" (i32.const -1) (i64.const 100) (i32.const 1)) "out of bounds memory access")
+(assert_return (invoke "small" (i32.const 0)) (i32.const 0))
+(assert_return (invoke "wide" (i64.const 0)) (i32.const 0))
