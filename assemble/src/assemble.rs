@@ -54,12 +54,17 @@ pub fn assemble(
     compiler: &dyn Compiler,
     progress: &dyn Progress,
 ) -> Result<Assembled, AssembleError> {
-    let threads = options.threads.unwrap_or(0);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(tunables::THREAD_STACK).build();
-    let pool = pool.map_err(|error| AssembleError::Threads { threads, detail: error.to_string() })?;
+    let pool = pool(options).map_err(|(threads, detail)| AssembleError::Threads { threads, detail })?;
     let inputs = Inputs { module, profile, options, compiler };
     // The phases run inside of the pool, so that nothing uses a thread of another one.
     pool.install(|| inputs.run(Clock { progress, times: Vec::new() }))
+}
+
+/// The compiling threads. The error tells their number, and why there are none.
+pub(crate) fn pool(options: &Options) -> Result<rayon::ThreadPool, (usize, String)> {
+    let threads = options.threads.unwrap_or(0);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(tunables::THREAD_STACK).build();
+    pool.map_err(|error| (threads, error.to_string()))
 }
 
 /// Times phases.
@@ -80,12 +85,13 @@ impl Clock<'_> {
     }
 }
 
+/// What an assembly is made of.
 #[derive(Clone, Copy)]
-struct Inputs<'a> {
-    module: &'a Module,
-    profile: Option<&'a Profile>,
-    options: &'a Options,
-    compiler: &'a dyn Compiler,
+pub(crate) struct Inputs<'a> {
+    pub module: &'a Module,
+    pub profile: Option<&'a Profile>,
+    pub options: &'a Options,
+    pub compiler: &'a dyn Compiler,
 }
 
 impl Inputs<'_> {
@@ -110,12 +116,17 @@ impl Inputs<'_> {
         Ok(Assembled { bytes, summary })
     }
 
-    fn write(&self, text: LinkedText) -> Result<Bytes, WriteError> {
+    /// What the manifest says of the choice of functions.
+    pub fn profile_source(&self) -> ProfileSource {
         let digest = |profile: &Profile| HexDigest(Digest::of(&profile.to_bytes()));
-        let profile = match self.options.all {
+        match self.options.all {
             true => ProfileSource::All,
             false => ProfileSource::Profiles(self.profile.map(digest).into_iter().collect()),
-        };
+        }
+    }
+
+    fn write(&self, text: LinkedText) -> Result<Bytes, WriteError> {
+        let profile = self.profile_source();
         let builder = Builder::current(self.compiler.version());
         let (settings, level) = (self.options.settings(), self.options.level);
         write(CacheBuilder { module: self.module, settings, level, text, profile, builder }).map(Bytes::from)
@@ -139,7 +150,7 @@ impl Inputs<'_> {
     }
 }
 
-fn plan(module: &Module, profile: Option<&Profile>, options: &Options) -> (Reading, Plan) {
+pub(crate) fn plan(module: &Module, profile: Option<&Profile>, options: &Options) -> (Reading, Plan) {
     let reading = profile.map_or_else(Reading::default, |profile| recording::read(module, profile));
     let plan = Plan::new(module, &reading.recording, options.all, options.tiers);
     (reading, plan)

@@ -9,6 +9,7 @@
 //!         -> write       the bytes of the cache file (trjit-cache-format)
 //!         -> verify      read back what was written, with every check of the loader
 //! ```
+//! With `--verify` a further step follows: [`check`] compiles everything again, compares it with the file that was written, and reads each instruction of it.
 //! [`assemble`] runs them; [`Options`] is what the user chooses, [`Summary`] what is told at the end, [`Progress`] what is told meanwhile.
 //! Every number that is a choice stands in [`tunables`].
 //!
@@ -17,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 mod assemble;
+pub mod check;
 pub mod compile_all;
 pub mod emit;
 pub mod link;
@@ -29,6 +31,7 @@ pub mod tunables;
 pub mod unit;
 
 pub use assemble::{AssembleError, Assembled, assemble};
+pub use check::{CheckError, Checked, check};
 pub use options::Options;
 pub use progress::{Phase, Progress, Silent};
 pub use summary::Summary;

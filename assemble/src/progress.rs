@@ -9,9 +9,12 @@ pub enum Phase {
     Link,
     Write,
     Verify,
+    /// [`check`](crate::check), where it is asked for.
+    Check,
 }
 
 impl Phase {
+    /// The steps of every assembly.
     pub const ALL: &'static [Phase] = &[Phase::Plan, Phase::Compile, Phase::Emit, Phase::Link, Phase::Write, Phase::Verify];
 
     /// The word that people and JSON see.
@@ -23,6 +26,7 @@ impl Phase {
             Phase::Link => "link",
             Phase::Write => "write",
             Phase::Verify => "verify",
+            Phase::Check => "check",
         }
     }
 }

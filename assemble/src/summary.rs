@@ -1,5 +1,7 @@
 //! What an assembly tells about itself: for people, for `--json`, and for the figures of a build.
 
+use crate::check::Checked;
+use crate::progress::Phase;
 use serde::Serialize;
 
 /// The result in numbers. All sizes are bytes, all times seconds, all shares 0 to 1.
@@ -30,6 +32,8 @@ pub struct Summary {
     pub compiler: String,
     pub threads: u32,
     pub seconds: Vec<PhaseTime>,
+    /// What a check found to be right; `None` where none was asked for.
+    pub checked: Option<Checked>,
     pub warnings: Vec<String>,
 }
 
@@ -37,6 +41,12 @@ impl Summary {
     /// Functions with code in the cache.
     pub fn compiled_functions(&self) -> u32 {
         self.compiled.iter().map(|tier| tier.functions).sum()
+    }
+
+    /// Notes that the written file was checked.
+    pub fn add_check(&mut self, checked: Checked) {
+        self.seconds.push(PhaseTime { phase: Phase::Check.name(), seconds: checked.seconds });
+        self.checked = Some(checked);
     }
 
     /// Time of all phases.

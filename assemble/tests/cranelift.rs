@@ -3,8 +3,7 @@
 mod common;
 
 use bytes::Bytes;
-use common::{module, profile};
-use std::path::Path;
+use common::{fixtures, module, profile};
 use trjit_assemble::options::TierRule;
 use trjit_assemble::{Options, Silent, assemble};
 use trjit_cache_format::{CacheFile, CodeItem, Edge};
@@ -110,21 +109,6 @@ fn a_cold_function_is_compiled_cheaply() {
     let file = cache(&module, Some(&recorded), &options(false, 2), &CraneliftCompiler::default());
     let tiers = &file.manifest().tiers;
     assert_eq!((tiers.get("A1"), tiers.get("AP4")), (Some(&1), Some(&2)));
-}
-
-/// Programs in the text format: those of the repository's fixtures that are modules.
-fn fixtures() -> Vec<(String, Module)> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/wat");
-    let files = std::fs::read_dir(directory).expect("the fixtures are part of the repository");
-    let mut paths: Vec<_> = files.map(|file| file.expect("a directory entry").path()).collect();
-    paths.sort();
-    let texts = paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "wat"));
-    texts
-        .filter_map(|path| {
-            let wasm = wat::parse_file(path).ok()?;
-            Some((path.display().to_string(), Module::parse(wasm).ok()?))
-        })
-        .collect()
 }
 
 #[test]

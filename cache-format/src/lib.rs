@@ -41,7 +41,7 @@ pub use builder::{CacheBuilder, WriteError, write};
 pub use compat::Expectations;
 pub use header::{Architecture, FORMAT_VERSION, Preamble};
 pub use manifest::{Builder, HexDigest, Manifest, ModuleId, ProfileSource};
-pub use output::{OutputError, write_file};
+pub use output::{OutputError, write_file, write_file_checked};
 pub use reader::CacheFile;
 pub use refusal::Refusal;
 pub use section::SectionId;

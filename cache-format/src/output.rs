@@ -19,24 +19,47 @@ pub struct OutputError {
 /// changed: whoever has it mapped keeps the old one. Symlinks are followed. What is no regular file (a device, a pipe) must not be replaced
 /// by one and is written to directly; a directory is refused.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
+    write_checked(path, bytes, None::<fn(&Path) -> Result<(), OutputError>>)
+}
+
+/// As [`write_file`], but `check` looks at the new file before it gets its name: when it fails, the new file is removed and an old one stays. What
+/// can not be read back (a device, a pipe) is refused.
+pub fn write_file_checked<E: From<OutputError>>(path: &Path, bytes: &[u8], check: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
+    write_checked(path, bytes, Some(check))
+}
+
+fn write_checked<E, C>(path: &Path, bytes: &[u8], check: Option<C>) -> Result<(), E>
+where
+    E: From<OutputError>,
+    C: FnOnce(&Path) -> Result<(), E>,
+{
     let failed = |action| move |source| OutputError { action, path: path.to_path_buf(), source };
     match std::fs::metadata(path) {
-        Ok(known) if known.is_dir() => Err(failed("write")(io::ErrorKind::IsADirectory.into())),
+        Ok(known) if known.is_dir() => Err(failed("write")(io::ErrorKind::IsADirectory.into()).into()),
         Ok(known) if !known.is_file() => {
+            if check.is_some() {
+                let unreadable = io::Error::new(io::ErrorKind::Unsupported, "it is no regular file");
+                return Err(failed("read back")(unreadable).into());
+            }
             let mut file = OpenOptions::new().write(true).open(path).map_err(failed("open"))?;
-            file.write_all(bytes).map_err(failed("write"))
+            Ok(file.write_all(bytes).map_err(failed("write"))?)
         }
-        Ok(_) => replace(&std::fs::canonicalize(path).map_err(failed("find"))?, bytes),
-        Err(_) => replace(path, bytes),
+        Ok(_) => replace(&std::fs::canonicalize(path).map_err(failed("find"))?, bytes, check),
+        Err(_) => replace(path, bytes, check),
     }
 }
 
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
+fn replace<E, C>(path: &Path, bytes: &[u8], check: Option<C>) -> Result<(), E>
+where
+    E: From<OutputError>,
+    C: FnOnce(&Path) -> Result<(), E>,
+{
     let failed = |action| move |source| OutputError { action, path: path.to_path_buf(), source };
     let (mut file, temporary) = create_beside(path)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_data()).map_err(failed("write"));
     drop(file);
-    let result = written.and_then(|()| std::fs::rename(&temporary, path).map_err(failed("rename a file to")));
+    let checked = written.map_err(E::from).and_then(|()| check.map_or(Ok(()), |check| check(&temporary)));
+    let result = checked.and_then(|()| Ok(std::fs::rename(&temporary, path).map_err(failed("rename a file to"))?));
     if result.is_err() {
         // The first error is the one to tell; what can not be removed either stays.
         let _ = std::fs::remove_file(&temporary);

@@ -26,6 +26,7 @@ const KNOWLEDGE: &[(&str, &[&str])] = &[
     ("cranelift-frontend", &["compile", "assemble"]),
     ("cranelift-module", &["compile", "assemble"]),
     ("cranelift-object", &["compile", "assemble"]),
+    ("iced-x86", &["assemble"]),
 ];
 
 /// The crates with unsafe code, and the only places in them where it may stand: files, or folders with a slash at the end.

@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use trjit_code::*;
 use trjit_module::{FuncIndex, Module, TrapCode, TypeIndex};
@@ -98,4 +99,19 @@ pub fn run(module: &Module, workload: &str, entries: &[(u32, u64)]) -> Profile {
     }
     let info = trjit_trace::RunInfo { workload: workload.into(), ..trjit_trace::RunInfo::default() };
     Profile::from_trace(module, recorder.finish(info)).expect("the trace is of this module")
+}
+
+/// Programs in the text format: those of the repository's fixtures that are modules.
+pub fn fixtures() -> Vec<(String, Module)> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/wat");
+    let files = std::fs::read_dir(directory).expect("the fixtures are part of the repository");
+    let mut paths: Vec<_> = files.map(|file| file.expect("a directory entry").path()).collect();
+    paths.sort();
+    let texts = paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "wat"));
+    texts
+        .filter_map(|path| {
+            let wasm = wat::parse_file(path).ok()?;
+            Some((path.display().to_string(), Module::parse(wasm).ok()?))
+        })
+        .collect()
 }
