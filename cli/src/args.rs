@@ -145,7 +145,7 @@ pub struct Train {
 const ASSEMBLE_EXAMPLES: &str = "Examples:
   trjit assemble app.wasm --profile app.trprof
   trjit assemble app.wasm --profile a.trprof --profile b.trprof -o app.trjit
-  trjit assemble app.wasm --all --cpu-level x86-64-v3";
+  trjit assemble app.wasm --all --cpu-level x86-64-v3 --verify";
 
 #[derive(Args, Debug)]
 #[command(after_help = ASSEMBLE_EXAMPLES)]
@@ -167,6 +167,9 @@ pub struct Assemble {
     /// Compiling threads (default: one a CPU). The result is the same with any number.
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    /// Check what was written: compile all again and compare, and read each instruction for what it needs of the CPU.
+    #[arg(long)]
+    pub verify: bool,
     /// Print the summary as JSON on standard output.
     #[arg(long)]
     pub json: bool,

@@ -12,6 +12,8 @@ pub const USAGE: u8 = 2;
 pub const CACHE_REFUSED: u8 = 120;
 /// A profile can not be used.
 pub const PROFILE_REFUSED: u8 = 121;
+/// `assemble --verify` found that the cache is not what it should be.
+pub const CHECK_FAILED: u8 = 122;
 /// The guest trapped: 128 + SIGABRT, as wasmtime exits.
 pub const TRAP: u8 = 134;
 /// Added to the number of a signal that ended a run: 130 for SIGINT, 143 for SIGTERM.

@@ -48,9 +48,14 @@ impl Progress for Reporter {
 
     fn end(&self, phase: Phase, seconds: f64) {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if self.bar.is_none() && !self.quiet && phase == Phase::Compile {
+        let done = match phase {
+            Phase::Compile => "compiled",
+            Phase::Check => "checked",
+            _ => return,
+        };
+        if self.bar.is_none() && !self.quiet {
             let steps = running.map_or(0, |(_, steps)| steps);
-            eprintln!("compiled {steps} functions in {seconds:.2} s");
+            eprintln!("{done} {steps} functions in {seconds:.2} s");
         }
     }
 }

@@ -1,12 +1,14 @@
 //! `trjit assemble`: profiles and a module into a cache file.
 
 use crate::args::Assemble;
-use crate::exit::{self, Failure, PROFILE_REFUSED};
+use crate::exit::{self, CHECK_FAILED, Failure, PROFILE_REFUSED};
 use crate::progress::Reporter;
 use crate::{source, ui};
 use anyhow::{Context, Result};
 use std::path::Path;
-use trjit_assemble::{Options, Summary};
+use trjit_assemble::{CheckError, Checked, Options, Summary, check};
+use trjit_cache_format::CacheFile;
+use trjit_runtime_loader::MappedCache;
 use trjit_trace::Profile;
 
 pub fn execute(args: &Assemble) -> Result<u8> {
@@ -26,9 +28,20 @@ pub fn execute(args: &Assemble) -> Result<u8> {
     let compiler = trjit_compile::CraneliftCompiler::new();
     let reporter = Reporter::new(args.json);
     let assembled = trjit_assemble::assemble(&module, profile.as_ref(), &options, &compiler, &reporter);
+    let written = assembled.with_context(|| format!("can not assemble `{}`", args.module.display())).and_then(|mut assembled| {
+        if args.verify {
+            trjit_cache_format::write_file_checked(&output, &assembled.bytes, |path| -> Result<()> {
+                let checked = read_back(path, |file| check(file, &module, profile.as_ref(), &options, &compiler, &reporter));
+                assembled.summary.add_check(checked.map_err(|error| check_failed(&output, args.verbose, &error))?);
+                Ok(())
+            })?;
+        } else {
+            trjit_cache_format::write_file(&output, &assembled.bytes)?;
+        }
+        Ok(assembled)
+    });
     reporter.finish();
-    let assembled = assembled.with_context(|| format!("can not assemble `{}`", args.module.display()))?;
-    trjit_cache_format::write_file(&output, &assembled.bytes)?;
+    let assembled = written?;
     for warning in &assembled.summary.warnings {
         ui::warning(warning);
     }
@@ -38,6 +51,20 @@ pub fn execute(args: &Assemble) -> Result<u8> {
         print_summary(&assembled.summary, &output, args.verbose);
     }
     Ok(exit::OK)
+}
+
+/// Checks the file that was written, not the bytes in memory.
+fn read_back(path: &Path, check: impl FnOnce(&CacheFile) -> Result<Checked, CheckError>) -> Result<Checked, CheckError> {
+    check(&MappedCache::inspect(path).map_err(CheckError::Refused)?)
+}
+
+/// A check that failed, with what to do. Verbose: each violation in a line of its own, before the error.
+fn check_failed(output: &Path, verbose: bool, error: &CheckError) -> Failure {
+    if let (true, CheckError::Violations(violations)) = (verbose, error) {
+        violations.found.iter().for_each(|violation| ui::warning(&violation.to_string()));
+    }
+    let message = format!("`{}` is not written, for it does not pass its check: {error}", output.display());
+    Failure::new(CHECK_FAILED, message).with_help(error.help())
 }
 
 fn read_profiles(args: &Assemble) -> Result<Option<Profile>> {
@@ -77,6 +104,11 @@ fn print_summary(summary: &Summary, output: &Path, verbose: bool) {
         .collect();
     ui::line(&format!("cache        {} ({}): {}", output.display(), ui::bytes(summary.cache_bytes), sections.join(", ")));
     ui::line(&format!("target       {}, memory {}, {}", summary.cpu_level, summary.memory_style, summary.compiler));
+    if let Some(Checked { functions, trampolines, instructions, seconds }) = summary.checked {
+        ui::line(&format!(
+            "checked      {functions} functions and {trampolines} trampolines compiled again and equal, {instructions} instructions read, {seconds:.2} s"
+        ));
+    }
     ui::line(&format!("seconds      {:.2} on {} threads", summary.total_seconds(), summary.threads));
     if verbose {
         summary.seconds.iter().for_each(|phase| ui::line(&format!("             {:<8} {:.3}", phase.phase, phase.seconds)));
@@ -86,5 +118,39 @@ fn print_summary(summary: &Summary, output: &Path, verbose: bool) {
     }
     for failure in summary.failed.iter().take(if verbose { usize::MAX } else { 3 }) {
         ui::line(&format!("             {}", failure.reason));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trjit_assemble::{Silent, assemble};
+
+    /// A cache of one program judged as one of another: the old file stays, nothing else is left, and the failure has its own status.
+    #[test]
+    fn a_check_that_fails_writes_nothing_and_has_its_own_status() {
+        let parse =
+            |text: &str| trjit_module::Module::parse(wat::parse_str(text).expect("the text is valid")).expect("the module is valid");
+        let [one, other] = ["(module (func $f (result i32) i32.const 1))", "(module (func $f (result i32) i32.const 2))"].map(parse);
+        let (options, compiler) = (Options { all: true, threads: Some(1), ..Options::default() }, trjit_compile::CraneliftCompiler::new());
+        let assembled = assemble(&one, None, &options, &compiler, &Silent).expect("the module assembles");
+        let folder = tempfile::tempdir().expect("the tests need a directory for temporary files");
+        let output = folder.path().join("app.trjit");
+        std::fs::write(&output, "old").expect("the directory is writable");
+        let write = |module: &trjit_module::Module| {
+            trjit_cache_format::write_file_checked(&output, &assembled.bytes, |path| -> Result<()> {
+                assert_ne!(path, output);
+                let checked = read_back(path, |file| check(file, module, None, &options, &compiler, &Silent));
+                checked.map(|_| ()).map_err(|error| check_failed(&output, false, &error).into())
+            })
+        };
+        let error = write(&other).expect_err("another program");
+        let failure = error.downcast_ref::<Failure>().expect("it has a status");
+        assert_eq!(failure.code, CHECK_FAILED);
+        assert!(failure.message.contains("function 0 (f)") && failure.help.is_some(), "{failure:?}");
+        assert_eq!(std::fs::read(&output).expect("it is still there"), b"old");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("the directory is readable").count(), 1);
+        write(&one).expect("the very program");
+        assert_eq!(std::fs::read(&output).expect("it was written"), assembled.bytes);
     }
 }

@@ -7,6 +7,7 @@
 //! | [`bad_modules`], [`bad_caches`], [`bad_profiles`], [`bad_files`] | one clear message, the documented status, nothing half-written? |
 //! | [`passing_through`] | do arguments, environment, streams, directories and statuses reach the guest and come back? |
 //! | [`training`], [`assembling`] | are counts exact, outputs where they belong, and the same every time? |
+//! | [`verifying`] | does check mode pass what is right, and change nothing? |
 //! | [`stopping`] | signals, time limits, kills |
 //! | [`native_stack`] | does the interpreter stay in constant native stack? |
 
@@ -23,3 +24,4 @@ mod stopping;
 mod support;
 mod text_fixtures;
 mod training;
+mod verifying;
