@@ -14,7 +14,7 @@ pub const CACHE_REFUSED: u8 = 120;
 pub const PROFILE_REFUSED: u8 = 121;
 /// `assemble --verify` found that the cache is not what it should be.
 pub const CHECK_FAILED: u8 = 122;
-/// The guest trapped: 128 + SIGABRT, as wasmtime exits.
+/// The guest trapped (128 + SIGABRT, as wasmtime exits), or nobody caught its exception.
 pub const TRAP: u8 = 134;
 /// Added to the number of a signal that ended a run: 130 for SIGINT, 143 for SIGTERM.
 pub const SIGNAL_BASE: u8 = 128;

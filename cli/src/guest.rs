@@ -118,7 +118,7 @@ fn arguments(params: &[ValType], texts: &[std::ffi::OsString]) -> Result<Vec<Val
             ValType::I64 => integer(&text, 64).map(|value| Val::I64(value as i64)).ok_or_else(wrong),
             ValType::F32 => text.parse::<f32>().map(|value| Val::F32(value.to_bits())).map_err(|_| wrong()),
             ValType::F64 => text.parse::<f64>().map(|value| Val::F64(value.to_bits())).map_err(|_| wrong()),
-            ValType::FuncRef | ValType::ExternRef | ValType::V128 => Err(wrong()),
+            ValType::Ref(_) | ValType::V128 => Err(wrong()),
         }
     };
     params.iter().enumerate().map(|(at, &ty)| parse(at, ty)).collect()
@@ -152,7 +152,7 @@ fn ended(trap: Trap, path: &Path) -> Result<u8> {
                 Failure::new(FAILURE, format!("`{}` exited with the status {status}, outside of 0..{MAX_GUEST_STATUS}", path.display()));
             Err(failure.into())
         }
-        Reason::Trap(_) => {
+        Reason::Trap(_) | Reason::Exception(_) => {
             ui::error(&format!("`{}` failed: {trap}", path.display()));
             print_backtrace(&trap);
             Ok(exit::TRAP)

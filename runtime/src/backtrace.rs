@@ -1,9 +1,12 @@
-//! Backtraces through interpreted and compiled frames, taken when a trap is raised, while all frames still stand.
+//! Backtraces through interpreted and compiled frames, taken when a trap is raised or an exception thrown, while all frames still stand.
+//!
+//! What is taken is raw: numbers and addresses. Names are looked up when somebody will read them; most exceptions are caught, and nobody does.
 
 use crate::activation::{Activation, Kind};
 use crate::interp::run;
 use crate::store::StoreInner;
 use crate::sys;
+use crate::sys::unwind::PcKind;
 use std::ops::ControlFlow;
 use trjit_module::{FuncIndex, Module};
 
@@ -31,11 +34,17 @@ pub struct Backtrace {
 }
 
 impl Backtrace {
+    /// The frames of all activations of a store. The innermost activation's compiled frames begin at the instruction that `trapped`, or where
+    /// compiled code called the runtime.
+    ///
+    /// # Safety
+    /// `store` is alive, and its activations are on this thread's stack.
+    pub(crate) unsafe fn capture(store: *mut StoreInner, trapped: bool) -> Backtrace {
+        // SAFETY: by contract.
+        unsafe { RawTrace::capture(store, trapped, usize::MAX).resolve(store) }
+    }
+
     fn push(&mut self, module: &Module, function: FuncIndex, code_offset: Option<u32>) {
-        if self.frames.len() == MAX_FRAMES {
-            self.omitted += 1;
-            return;
-        }
         let export = || {
             module.exports().iter().find(|export| export.kind == 0 && export.index == function.0).map(|export| module.string(export.name))
         };
@@ -46,31 +55,57 @@ impl Backtrace {
             wasm_offset: code_offset.map(|offset| module.wasm_offset(offset)),
         });
     }
+}
 
-    /// The frames of all activations of a store. The innermost activation's compiled frames begin at the instruction that `trapped`, or where
-    /// compiled code called the runtime.
+/// A backtrace without names; to be resolved in the store that it was taken in.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RawTrace {
+    frames: Vec<RawFrame>,
+    omitted: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum RawFrame {
+    /// Instance, function, position in the module's code bytes.
+    Interpreted(u32, FuncIndex, u32),
+    /// Trampolines are among them.
+    Native { pc: usize, exact: bool },
+}
+
+impl RawTrace {
+    /// For an exception that is thrown now: as many frames as are kept, and no deeper, since throwing may be a guest's daily business.
     ///
     /// # Safety
-    /// `store` is alive, and its activations are on this thread's stack.
-    pub(crate) unsafe fn capture(store: *mut StoreInner, trapped: bool) -> Backtrace {
-        let mut trace = Backtrace::default();
+    /// As [`Backtrace::capture`].
+    pub unsafe fn of_exception(store: *mut StoreInner) -> RawTrace {
+        // SAFETY: by contract.
+        unsafe { RawTrace::capture(store, false, MAX_FRAMES) }
+    }
+
+    /// Goes no deeper than `depth` frames.
+    ///
+    /// # Safety
+    /// As [`Backtrace::capture`].
+    unsafe fn capture(store: *mut StoreInner, trapped: bool, depth: usize) -> RawTrace {
+        let mut trace = RawTrace::default();
         // SAFETY: by contract; each activation's saved exit belongs to the next one.
         unsafe {
             let mut activation: *const Activation = (*store).activations;
             let vm = &raw const (*store).vm;
             let mut native = if trapped { Some(sys::Activation::trapped(vm)) } else { Some(sys::Activation::calling(vm)) };
             let mut in_loop = false;
-            while !activation.is_null() {
+            while !activation.is_null() && trace.seen() < depth {
                 match ((*activation).kind, native) {
                     (Kind::Interpreter(cx), _) => {
-                        let instance = crate::interp::instance_of((*cx).vmctx);
-                        let module = (*instance).code.module();
-                        run::frames(cx, in_loop, &mut |(function, offset)| trace.push(module, function, Some(offset)));
+                        let instance = (*crate::interp::instance_of((*cx).vmctx)).id;
+                        run::frames(cx, in_loop, &mut |(function, offset)| trace.push(RawFrame::Interpreted(instance, function, offset)));
                     }
                     (Kind::Native | Kind::Loop, Some(frames)) => {
                         sys::walk(frames, &mut |frame| {
-                            trace.push_native(store, frame);
-                            ControlFlow::Continue(())
+                            if frame.function().is_some() {
+                                trace.push(RawFrame::Native { pc: frame.pc, exact: frame.kind == PcKind::Exact });
+                            }
+                            if trace.seen() < depth { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
                         });
                         native = frames.outer();
                     }
@@ -83,16 +118,44 @@ impl Backtrace {
         trace
     }
 
-    /// Adds a compiled frame; trampolines add nothing.
+    fn seen(&self) -> usize {
+        self.frames.len() + self.omitted
+    }
+
+    fn push(&mut self, frame: RawFrame) {
+        if self.frames.len() == MAX_FRAMES {
+            self.omitted += 1;
+        } else {
+            self.frames.push(frame);
+        }
+    }
+
+    /// The trace with names.
     ///
     /// # Safety
     /// `store` is alive.
-    unsafe fn push_native(&mut self, store: *mut StoreInner, frame: &sys::Frame<'_>) {
-        let Some(function) = frame.function() else { return };
+    pub unsafe fn resolve(&self, store: *mut StoreInner) -> Backtrace {
+        let mut trace = Backtrace { frames: Vec::new(), omitted: self.omitted };
         // SAFETY: by contract; instances live as long as their store.
         let instances = unsafe { &(*store).instances };
-        if let Some(instance) = instances.iter().find(|instance| instance.code.contains(frame.pc)) {
-            self.push(instance.code.module(), function, frame.wasm_offset().filter(|&offset| offset != u32::MAX));
+        for frame in &self.frames {
+            match *frame {
+                RawFrame::Interpreted(instance, function, offset) => {
+                    if let Some(instance) = instances.get(instance as usize) {
+                        trace.push(instance.code.module(), function, Some(offset));
+                    }
+                }
+                RawFrame::Native { pc, exact } => {
+                    let kind = if exact { PcKind::Exact } else { PcKind::ReturnAddress };
+                    let Some(instance) = instances.iter().find(|instance| instance.code.contains(pc)) else { continue };
+                    // SAFETY: the instance keeps its code registered.
+                    let Some(frame) = (unsafe { sys::unwind::frame_at(pc, kind) }) else { continue };
+                    if let Some(function) = frame.function() {
+                        trace.push(instance.code.module(), function, frame.wasm_offset().filter(|&offset| offset != u32::MAX));
+                    }
+                }
+            }
         }
+        trace
     }
 }

@@ -2,6 +2,7 @@
 //! compiled code was left and unwinds when a trap is pending.
 
 use crate::driver;
+use crate::exception;
 use crate::instance::InstanceInner;
 use crate::interp::{instance_of, numeric};
 use crate::trap::{Reason, Unwinding};
@@ -16,13 +17,16 @@ unsafe fn caller<'a>(vmctx: *mut u8) -> &'a mut InstanceInner {
     unsafe { &mut *instance_of(vmctx) }
 }
 
-/// Tells the shim to unwind.
+/// Tells the shim to unwind: to the landing pad of a compiled frame that catches the pending exception, or out of compiled code.
 ///
 /// # Safety
 /// As [`caller`].
 unsafe fn unwind(vmctx: *mut u8, _: Unwinding) {
     // SAFETY: by contract.
-    unsafe { (*caller(vmctx).store).vm.unwind = 1 };
+    unsafe {
+        let store = caller(vmctx).store;
+        (*store).vm.unwind = exception::land(store).map_or(1, |frame_offset| frame_offset + 2);
+    }
 }
 
 /// Passes a value on, or makes the trap pending and tells the shim to unwind.
@@ -58,10 +62,14 @@ macro_rules! builtins {
 }
 
 builtins! {
-    enter_interpreter(vmctx, callee: u32, slots: *mut u64) {
+    enter_interpreter(vmctx, callee: u32, slots: *mut u64) -> *const u8 {
         let store = caller(vmctx).store;
-        if let Err(unwinding) = driver::call_function(store, instance_of(vmctx), FuncIndex(callee), slots) {
-            unwind(vmctx, unwinding);
+        match driver::call_from_code(store, instance_of(vmctx), FuncIndex(callee), slots) {
+            Ok(next) => next,
+            Err(unwinding) => {
+                unwind(vmctx, unwinding);
+                std::ptr::null()
+            }
         }
     }
     raise(vmctx, code: u32) {
@@ -76,8 +84,8 @@ builtins! {
     memory_fill(vmctx, memory: u32, dst: u64, value: u32, len: u64) {
         check(vmctx, caller(vmctx).memory_fill(memory, dst, value as u8, len))
     }
-    memory_init(vmctx, memory: u32, segment: u32, dst: u64, src: u32, len: u32) {
-        check(vmctx, caller(vmctx).memory_init(memory, segment, dst, src.into(), len.into()))
+    memory_init(vmctx, memory: u32, segment: u32, dst: u64, src: u64, len: u64) {
+        check(vmctx, caller(vmctx).memory_init(memory, segment, dst, src, len))
     }
     data_drop(vmctx, segment: u32) {
         caller(vmctx).data_drop(segment)
@@ -97,14 +105,37 @@ builtins! {
     table_copy(vmctx, dst_table: u32, src_table: u32, dst: u64, src: u64, len: u64) {
         check(vmctx, caller(vmctx).table_copy(dst_table, src_table, dst, src, len))
     }
-    table_init(vmctx, table: u32, segment: u32, dst: u64, src: u32, len: u32) {
-        check(vmctx, caller(vmctx).table_init(table, segment, dst, src.into(), len.into()))
+    table_init(vmctx, table: u32, segment: u32, dst: u64, src: u64, len: u64) {
+        check(vmctx, caller(vmctx).table_init(table, segment, dst, src, len))
     }
     elem_drop(vmctx, segment: u32) {
         caller(vmctx).elem_drop(segment)
     }
     ref_func(vmctx, function: u32) -> u64 {
         caller(vmctx).ref_func(FuncIndex(function))
+    }
+    alloc_exception(vmctx, tag: u32, slots: *const u64) -> u64 {
+        let store = caller(vmctx).store;
+        let top = (*store).stack_top;
+        let exception = exception::create(store, instance_of(vmctx), tag, slots, top);
+        check(vmctx, exception::activate(store, exception));
+        exception
+    }
+    activate_exception(vmctx, exception: u64) {
+        check(vmctx, exception::activate(caller(vmctx).store, exception))
+    }
+    throw_ref(vmctx, exception: u64) {
+        let unwinding = exception::throw(caller(vmctx).store, exception);
+        unwind(vmctx, unwinding)
+    }
+    memory_atomic_wait32(vmctx, memory: u32, address: u64, expected: u32, timeout: u64) -> u32 {
+        check(vmctx, caller(vmctx).atomic_wait(memory, address, 4, expected.into(), timeout as i64))
+    }
+    memory_atomic_wait64(vmctx, memory: u32, address: u64, expected: u64, timeout: u64) -> u32 {
+        check(vmctx, caller(vmctx).atomic_wait(memory, address, 8, expected, timeout as i64))
+    }
+    memory_atomic_notify(vmctx, memory: u32, address: u64, _count: u32) -> u32 {
+        check(vmctx, caller(vmctx).atomic_notify(memory, address))
     }
     ceil_f32(_vmctx, x: u32) -> u32 { numeric::f32_ceil(f32::from_bits(x)).to_bits() }
     floor_f32(_vmctx, x: u32) -> u32 { numeric::f32_floor(f32::from_bits(x)).to_bits() }

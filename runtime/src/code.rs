@@ -57,6 +57,9 @@ impl Module {
     }
 }
 
+/// Numbers in [`VmTrampolines`].
+const TRAMPOLINES: usize = size_of::<VmTrampolines>() / 4;
+
 pub(crate) struct ModuleCode {
     engine: Engine,
     module: trjit_module::Module,
@@ -65,8 +68,8 @@ pub(crate) struct ModuleCode {
     image: Option<Arc<Image>>,
     cache: Option<Arc<MappedCache>>,
     type_ids: Box<[u32]>,
-    /// Pairs as in [`VmTrampolines`], read by stubs without locks.
-    trampolines: Box<[[AtomicI32; 2]]>,
+    /// The numbers of [`VmTrampolines`], read by stubs without locks.
+    trampolines: Box<[[AtomicI32; TRAMPOLINES]]>,
     /// By defined function: whether its code was asked for.
     requested: Box<[AtomicU8]>,
     state: Mutex<State>,
@@ -98,6 +101,7 @@ pub(crate) enum Purpose {
     Loop(FuncIndex, u32),
     ToNative(TypeIndex),
     ToInterpreter(TypeIndex),
+    TailToNative(TypeIndex),
 }
 
 /// Tables of an image for signal handlers and walkers.
@@ -110,6 +114,10 @@ impl sys::CodeTables for ImageTables {
 
     fn call_at(&self, offset: u32) -> Option<u32> {
         self.0.call_at(offset)
+    }
+
+    fn handler_at(&self, offset: u32) -> Option<(u32, u32)> {
+        self.0.handler_at(offset)
     }
 
     fn function_at(&self, offset: u32) -> Option<FuncIndex> {
@@ -129,15 +137,22 @@ impl ModuleCode {
         // SAFETY: the registration is dropped before the image.
         let registration =
             image.as_ref().map(|image| unsafe { sys::register(image.base(), image.len(), Arc::new(ImageTables(Arc::clone(image)))) });
-        let type_ids = (0..module.types().len() as u32).map(|ty| engine.type_id(module.func_type(TypeIndex(ty)))).collect();
+        let mut type_ids = Vec::with_capacity(module.types().len());
+        for ty in 0..module.types().len() as u32 {
+            type_ids.push(engine.type_id(module.func_type(TypeIndex(ty)), &type_ids));
+        }
         let functions = module.functions().len();
         Arc::new(ModuleCode {
             engine: engine.clone(),
             _registration: registration,
             image,
             cache,
-            type_ids,
-            trampolines: trampolines.iter().map(|pair| [AtomicI32::new(pair.to_native), AtomicI32::new(pair.to_interpreter)]).collect(),
+            type_ids: type_ids.into(),
+            trampolines: trampolines
+                .iter()
+                .map(|all| zerocopy::transmute!(*all))
+                .map(|all: [i32; TRAMPOLINES]| all.map(AtomicI32::new))
+                .collect(),
             requested: (0..functions).map(|_| AtomicU8::new(0)).collect(),
             state: Mutex::default(),
             module,
@@ -181,6 +196,23 @@ impl ModuleCode {
         self.address(self.trampolines[ty.index()][0].load(Ordering::Acquire))
     }
 
+    /// The trampoline by which a tail call from the interpreter goes on in code of a type; made now where it is missing. Null where it can not be made.
+    pub fn tail_to_native(&self, ty: TypeIndex) -> *const u8 {
+        self.trampoline(ty, 2, Purpose::TailToNative(ty))
+    }
+
+    /// The trampoline at place `at` of a type's; made now where it is missing. Null where it can not be made.
+    fn trampoline(&self, ty: TypeIndex, at: usize, purpose: Purpose) -> *const u8 {
+        let offset = || self.trampolines[ty.index()][at].load(Ordering::Acquire);
+        if offset() == 0 {
+            jit::compile_elsewhere(self, purpose);
+        }
+        match offset() {
+            0 => std::ptr::null(),
+            offset => self.address(offset),
+        }
+    }
+
     /// The trampoline that leaves compiled code for a function of this type of the engine, where this module has one.
     pub fn existing_to_interpreter(&self, type_id: u32) -> Option<*const u8> {
         let types = self.type_ids.iter().zip(&self.trampolines);
@@ -190,15 +222,7 @@ impl ModuleCode {
 
     /// The trampoline that leaves compiled code for a function of a type; made now where it is missing. Null where it can not be made.
     pub fn to_interpreter(&self, ty: TypeIndex) -> *const u8 {
-        let existing = self.trampolines[ty.index()][1].load(Ordering::Acquire);
-        if existing != 0 {
-            return self.address(existing);
-        }
-        jit::compile_elsewhere(self, Purpose::ToInterpreter(ty));
-        match self.trampolines[ty.index()][1].load(Ordering::Acquire) {
-            0 => std::ptr::null(),
-            offset => self.address(offset),
-        }
+        self.trampoline(ty, 1, Purpose::ToInterpreter(ty))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -269,6 +293,7 @@ impl ModuleCode {
             match purpose {
                 Purpose::ToNative(ty) => self.trampolines[ty.index()][0].store(offset, Ordering::Release),
                 Purpose::ToInterpreter(ty) => self.trampolines[ty.index()][1].store(offset, Ordering::Release),
+                Purpose::TailToNative(ty) => self.trampolines[ty.index()][2].store(offset, Ordering::Release),
                 Purpose::Function(_) | Purpose::Loop(..) => {}
             }
         }
@@ -285,7 +310,7 @@ impl ModuleCode {
                 Purpose::Loop(function, at) => {
                     state.loops.insert((function, at), LoopCode::Ready(offset));
                 }
-                Purpose::ToNative(_) | Purpose::ToInterpreter(_) => {}
+                Purpose::ToNative(_) | Purpose::ToInterpreter(_) | Purpose::TailToNative(_) => {}
             }
         }
     }
@@ -296,6 +321,7 @@ fn unit_kind(purpose: Purpose) -> UnitKind {
         Purpose::Function(function) | Purpose::Loop(function, _) => UnitKind::Function(function),
         Purpose::ToNative(ty) => UnitKind::ToNative(ty),
         Purpose::ToInterpreter(ty) => UnitKind::ToInterpreter(ty),
+        Purpose::TailToNative(ty) => UnitKind::TailToNative(ty),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::tunables::Tunables;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use trjit_code::{Compiler, CpuFeatures, CpuLevel, MemoryStyle, Settings};
-use trjit_module::FuncType;
+use trjit_module::{FuncType, HeapType, RefType, TypeIndex, ValType};
 
 /// What an engine is made from.
 #[derive(Clone)]
@@ -22,7 +22,7 @@ impl Default for Config {
         Config {
             compiler: None,
             tunables: Tunables::default(),
-            settings: Settings { features: CpuLevel::best_for(CpuFeatures::host()).features(), memory: MemoryStyle::Reserved },
+            settings: Settings { features: CpuLevel::best_for(CpuFeatures::host()).features(), memory: MemoryStyle::Reserved, fuel: false },
         }
     }
 }
@@ -31,7 +31,7 @@ impl Default for Config {
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
 
-type TypeKey = (Box<[u8]>, Box<[u8]>);
+type TypeKey = (Box<[u32]>, Box<[u32]>);
 
 struct Inner {
     config: Config,
@@ -63,9 +63,25 @@ impl Engine {
     }
 
     /// The number by which equal function types of all modules know each other.
-    pub(crate) fn type_id(&self, ty: FuncType<'_>) -> u32 {
+    /// `earlier` holds the numbers of the module's types before this one: references to functions of a type count by its number.
+    pub(crate) fn type_id(&self, ty: FuncType<'_>, earlier: &[u32]) -> u32 {
+        let canonical = |codes: &[u32]| codes.iter().map(|&code| canonical(code, earlier)).collect();
         let mut types = self.0.types.lock().unwrap_or_else(PoisonError::into_inner);
         let next = types.len() as u32;
-        *types.entry((ty.param_bytes().into(), ty.result_bytes().into())).or_insert(next)
+        *types.entry((canonical(ty.param_codes()), canonical(ty.result_codes()))).or_insert(next)
     }
 }
+
+/// A value type's code with the engine's number of a type in place of the module's; [`SELF`] where a type refers to itself.
+fn canonical(code: u32, earlier: &[u32]) -> u32 {
+    match ValType::from_code(code) {
+        Some(ValType::Ref(RefType { nullable, heap: HeapType::Concrete(ty) })) => {
+            let id = earlier.get(ty.index()).copied().unwrap_or(SELF);
+            ValType::Ref(RefType::new(nullable, HeapType::Concrete(TypeIndex(id)))).code()
+        }
+        _ => code,
+    }
+}
+
+/// Stands for the type that is being numbered; more than any number of a type.
+const SELF: u32 = (1 << 20) - 1;

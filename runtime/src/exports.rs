@@ -99,24 +99,24 @@ impl Global {
     pub fn get<T>(&self, store: &mut Store<T>) -> Val {
         let instance = self.instance.alive_in(store);
         // SAFETY: the cell lives as long as the store, and guests need the store, which is borrowed.
-        Val::from_slot(self.ty(instance).0, unsafe { *instance.global(self.index) })
+        Val::from_words(self.ty(instance).0, unsafe { &*instance.global(self.index).cast::<[u64; 2]>() })
     }
 
     /// Changes the value. Fails where the global is constant or of another type.
     pub fn set<T>(&self, store: &mut Store<T>, value: Val) -> Result<(), Error> {
         let instance = self.instance.alive_in(store);
         let (ty, mutable) = self.ty(instance);
-        if !mutable || ty != value.ty() {
+        if !mutable || !(value.ty() == ty || value.may_be(ty)) {
             let expected = if mutable { ty.to_string() } else { "no change of a constant global".to_string() };
             return Err(Error::ArgumentType { position: 1, found: value.ty().to_string(), expected });
         }
         // SAFETY: as in `get`.
-        unsafe { *instance.global(self.index) = value.to_slot() };
+        unsafe { instance.global(self.index).cast::<[u64; 2]>().write([value.to_slot(), value.high_word()]) };
         Ok(())
     }
 
     fn ty(&self, instance: &InstanceInner) -> (ValType, bool) {
         let record = &instance.code.module().globals()[self.index as usize];
-        (ValType::from_byte(record.ty as u8).unwrap_or(ValType::I64), record.mutable != 0)
+        (ValType::from_code(record.ty).unwrap_or(ValType::I64), record.mutable != 0)
     }
 }

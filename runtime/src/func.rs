@@ -65,15 +65,21 @@ impl Func {
             return Err(Error::ArgumentCount { expected: params.len(), found: arguments.len() });
         }
         for (at, (param, argument)) in params.iter().zip(arguments).enumerate() {
-            if *param != argument.ty() {
+            if !argument.ty().is_subtype_of(*param) && !argument.may_be(*param) {
                 return Err(Error::ArgumentType { position: at + 1, found: argument.ty().to_string(), expected: param.to_string() });
             }
         }
-        let mut slots: Vec<u64> = arguments.iter().map(|value| value.to_slot()).collect();
-        slots.resize(params.len().max(results.len()).max(1), 0);
-        // SAFETY: the store and the instance are alive (checked by `ty`), and borrowed for this call.
-        unsafe { enter_guest(store.inner(), self.instance, self.function, slots.as_mut_ptr())? };
-        Ok(results.iter().zip(slots).map(|(&ty, slot)| Val::from_slot(ty, slot)).collect())
+        // SAFETY: the instance is alive (checked by `ty`).
+        let ty = unsafe { (*self.instance).func_type(self.function) };
+        let words = ty.slot_words();
+        let mut slots: Vec<u64> = arguments.iter().flat_map(|value| [value.to_slot(), value.high_word()].into_iter().take(words)).collect();
+        slots.resize(ty.crossing_words().max(1), 0);
+        // SAFETY: the store and the instance are alive, and borrowed for this call.
+        unsafe {
+            enter_guest(store.inner(), self.instance, self.function, slots.as_mut_ptr())?;
+            driver::pin_exceptions(store.inner(), ty.results(), words, slots.as_ptr());
+        }
+        Ok(results.iter().zip(slots.chunks(words)).map(|(&ty, slot)| Val::from_words(ty, slot)).collect())
     }
 }
 

@@ -10,22 +10,23 @@ use trjit_module::ValType;
 /// A function type that is not tied to a module.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OwnedFuncType {
-    pub params: Vec<u8>,
-    pub results: Vec<u8>,
+    /// Codes of the value types.
+    pub params: Vec<u32>,
+    pub results: Vec<u32>,
 }
 
 impl OwnedFuncType {
     pub fn new(params: impl IntoIterator<Item = ValType>, results: impl IntoIterator<Item = ValType>) -> OwnedFuncType {
-        OwnedFuncType { params: params.into_iter().map(|ty| ty as u8).collect(), results: results.into_iter().map(|ty| ty as u8).collect() }
+        OwnedFuncType { params: params.into_iter().map(ValType::code).collect(), results: results.into_iter().map(ValType::code).collect() }
     }
 
     pub fn view(&self) -> trjit_module::FuncType<'_> {
         trjit_module::FuncType::new(&self.params, &self.results)
     }
 
-    /// Slots that arguments and results need.
-    pub fn crossing_slots(&self) -> usize {
-        self.view().crossing_slots()
+    /// Words that arguments and results need.
+    pub fn crossing_words(&self) -> usize {
+        self.view().crossing_words()
     }
 }
 

@@ -1,6 +1,7 @@
 //! An instance: a module's code with its own vmctx, jump table, memories, tables and globals. The operations that interpreted and compiled code share are here.
 
 use crate::code::ModuleCode;
+use crate::exception::TagInner;
 use crate::memory::MemoryInner;
 use crate::store::StoreInner;
 use crate::table::{self, TableInner};
@@ -9,6 +10,9 @@ use trjit_module::flat::ConstExpr;
 use trjit_module::vm::{GlobalPlace, VmFuncRef, VmLayout, VmMemory, VmMemoryRef, VmTable};
 use trjit_module::{FuncIndex, FuncType, TrapCode};
 use trjit_runtime_loader::JumpTable;
+
+/// Time between two looks of a waiting guest at the request to stop.
+const WAIT_STEP: std::time::Duration = std::time::Duration::from_millis(5);
 
 /// What stands behind an imported function.
 #[derive(Clone, Copy)]
@@ -36,6 +40,7 @@ pub(crate) struct InstanceInner {
     /// By index, imported ones first; they live in the store.
     pub memories: Vec<*mut MemoryInner>,
     pub tables: Vec<*mut TableInner>,
+    pub tags: Vec<TagInner>,
     pub dropped_data: Vec<bool>,
     pub dropped_elems: Vec<bool>,
     pub func_ref_base: u64,
@@ -161,13 +166,51 @@ impl InstanceInner {
         Ok(())
     }
 
+    /// The address of an atomic access of `width` bytes.
+    fn atomic_address(&mut self, memory: u32, address: u64, width: u64) -> Result<*mut u8, TrapCode> {
+        if !address.is_multiple_of(width) {
+            return Err(TrapCode::HeapMisaligned);
+        }
+        self.memory_range(memory, address, width)
+    }
+
+    /// `memory.atomic.wait32` and `wait64` (by `width` in bytes). There is one thread, so nobody will notify: 1 where the value differs from the one expected, else 2 after
+    /// `timeout` nanoseconds; without a timeout (a negative one) it traps.
+    pub fn atomic_wait(&mut self, memory: u32, address: u64, width: u64, expected: u64, timeout: i64) -> Result<u32, TrapCode> {
+        let place = self.atomic_address(memory, address, width)?;
+        if !self.memory(memory).is_shared() {
+            return Err(TrapCode::ExpectedShared);
+        }
+        // SAFETY: checked to be in the memory, and aligned, since memories are.
+        let found = unsafe { if width == 4 { u64::from(place.cast::<u32>().read()) } else { place.cast::<u64>().read() } };
+        if found != expected {
+            return Ok(1);
+        }
+        let timeout = u64::try_from(timeout).map_err(|_| TrapCode::WouldBlockForever)?;
+        let start = std::time::Instant::now();
+        let timeout = std::time::Duration::from_nanos(timeout);
+        while let Some(rest) = timeout.checked_sub(start.elapsed()).filter(|rest| !rest.is_zero()) {
+            // SAFETY: the store is alive while its instances are.
+            if unsafe { (*self.store).interrupted() } {
+                return Err(TrapCode::Interrupt);
+            }
+            std::thread::sleep(rest.min(WAIT_STEP));
+        }
+        Ok(2)
+    }
+
+    /// `memory.atomic.notify`: nobody waits.
+    pub fn atomic_notify(&mut self, memory: u32, address: u64) -> Result<u32, TrapCode> {
+        self.atomic_address(memory, address, 4).map(|_| 0)
+    }
+
     pub fn data_drop(&mut self, segment: u32) {
         self.dropped_data[segment as usize] = true;
     }
 
     pub fn table_get(&mut self, table: u32, index: u64) -> Result<u64, TrapCode> {
         let elements = self.table(table).elements_mut();
-        let element = *elements.get(index as usize).filter(|_| index < 1 << 32).ok_or(TrapCode::TableOutOfBounds)?;
+        let element = *elements.get(index as usize).ok_or(TrapCode::TableOutOfBounds)?;
         Ok(element >> 1)
     }
 
@@ -230,15 +273,46 @@ impl InstanceInner {
         reference
     }
 
-    /// The value of a constant expression, as a slot holds it.
+    /// The value of a constant expression of a type other than v128, as a slot holds it.
     pub fn evaluate(&mut self, expr: &ConstExpr) -> u64 {
+        self.evaluate_words(expr)[0]
+    }
+
+    /// The value of a constant expression in the words of a wide slot.
+    pub fn evaluate_words(&mut self, expr: &ConstExpr) -> [u64; 2] {
         match expr.kind {
-            // SAFETY: validation keeps the index in range; the global is initialized, since only earlier ones can be named.
-            ConstExpr::GLOBAL_GET => unsafe { *self.global(expr.value as u32) },
-            ConstExpr::REF_FUNC => self.ref_func(FuncIndex(expr.value as u32)),
-            ConstExpr::REF_NULL => 0,
-            _ => expr.value,
+            // SAFETY: validation keeps the index in range; the global is initialized, since only earlier ones can be named; cells have 16 bytes.
+            ConstExpr::GLOBAL_GET => unsafe { self.global(expr.value as u32).cast::<[u64; 2]>().read() },
+            ConstExpr::REF_FUNC => [self.ref_func(FuncIndex(expr.value as u32)), 0],
+            ConstExpr::REF_NULL => [0, 0],
+            ConstExpr::V128 => match self.code.module().const_ops(expr) {
+                [low, high] => [low.value, high.value],
+                _ => [0, 0],
+            },
+            ConstExpr::EXTENDED => self.evaluate_extended(expr),
+            _ => [expr.value, 0],
         }
+    }
+
+    fn evaluate_extended(&mut self, expr: &ConstExpr) -> [u64; 2] {
+        let code = Arc::clone(&self.code);
+        let mut stack: Vec<[u64; 2]> = Vec::new();
+        for op in code.module().const_ops(expr) {
+            if !(ConstExpr::I32_ADD..=ConstExpr::I64_MUL).contains(&op.kind) {
+                stack.push(self.evaluate_words(op));
+                continue;
+            }
+            // Validation has proved that the operands are there.
+            let [right, _] = stack.pop().unwrap_or_default();
+            let [left, _] = stack.pop().unwrap_or_default();
+            let value = match op.kind {
+                ConstExpr::I32_ADD | ConstExpr::I64_ADD => left.wrapping_add(right),
+                ConstExpr::I32_SUB | ConstExpr::I64_SUB => left.wrapping_sub(right),
+                _ => left.wrapping_mul(right),
+            };
+            stack.push([if op.kind <= ConstExpr::I32_MUL { u64::from(value as u32) } else { value }, 0]);
+        }
+        stack.pop().unwrap_or_default()
     }
 }
 

@@ -3,7 +3,9 @@
 use crate::builtins_table;
 use crate::code::ModuleCode;
 use crate::error::Error;
+use crate::exception::{self, TagInner};
 use crate::instance::{ImportedFunction, InstanceInner, memory_ref};
+use crate::matching::canonical;
 use crate::memory::MemoryInner;
 use crate::store::StoreInner;
 use crate::sys;
@@ -12,7 +14,7 @@ use crate::trap::Reason;
 use std::sync::Arc;
 use trjit_module::flat::{kind, mode};
 use trjit_module::vm::{GlobalPlace, VMCTX_MAGIC, VmHeader, VmImport, VmLayout};
-use trjit_module::{FuncIndex, TrapCode};
+use trjit_module::{FuncIndex, TrapCode, ValType};
 
 /// Definitions for a module's imports, in the order of the module, one list a kind.
 #[derive(Default)]
@@ -21,6 +23,7 @@ pub(crate) struct Imports {
     pub memories: Vec<*mut MemoryInner>,
     pub tables: Vec<*mut TableInner>,
     pub globals: Vec<*mut u64>,
+    pub tags: Vec<TagInner>,
 }
 
 /// The embedder's limits for each instance.
@@ -67,7 +70,12 @@ pub(crate) unsafe fn instantiate(
 pub(crate) unsafe fn take_trap(store: *mut StoreInner) -> Error {
     // SAFETY: by contract.
     let trap = unsafe { (*store).pending.take() };
-    trap.expect("whoever unwinds has made a trap the pending one").into()
+    let mut trap = trap.expect("whoever unwinds has made a trap the pending one");
+    if let Reason::Exception(exception) = &trap.reason {
+        // SAFETY: by contract.
+        trap.backtrace = unsafe { exception::backtrace(store, exception) };
+    }
+    trap.into()
 }
 
 /// # Safety
@@ -93,6 +101,7 @@ unsafe fn allocate(store: *mut StoreInner, code: &Arc<ModuleCode>, imports: Impo
         imports: imports.functions,
         memories: imports.memories,
         tables: imports.tables,
+        tags: define_tags(code, imports.tags),
         dropped_data: vec![false; module.data_segments().len()],
         dropped_elems: vec![false; module.elems().len()],
         func_ref_base,
@@ -106,6 +115,13 @@ unsafe fn allocate(store: *mut StoreInner, code: &Arc<ModuleCode>, imports: Impo
     }
     code.attach(&instance.jump_table);
     Ok(instance)
+}
+
+/// Imported tags, then new ones for those that the module defines.
+fn define_tags(code: &ModuleCode, mut tags: Vec<TagInner>) -> Vec<TagInner> {
+    let defined = code.module().tags().iter().skip(tags.len());
+    tags.extend(defined.map(|&ty| TagInner::new(code.type_ids()[ty as usize])));
+    tags
 }
 
 /// # Safety
@@ -136,8 +152,9 @@ unsafe fn define_tables(store: *mut StoreInner, instance: &mut InstanceInner, li
             let detail = format!("the module's table begins with {} elements, more than the limit allows", record.min);
             return Err(Error::Resource { what: "table", detail });
         }
-        let table =
-            TableInner::new(record, limits.table_elements).map_err(|error| Error::Resource { what: "table", detail: error.to_string() })?;
+        let element = canonical(&code, ValType::from_code(record.element).unwrap_or(ValType::FUNCREF));
+        let table = TableInner::new(record, element, limits.table_elements)
+            .map_err(|error| Error::Resource { what: "table", detail: error.to_string() })?;
         let mut table = Box::new(table);
         instance.tables.push(&raw mut *table);
         // SAFETY: by contract.
@@ -181,6 +198,9 @@ unsafe fn fill_vmctx(store: *mut StoreInner, instance: &mut InstanceInner) {
         for at in 0..instance.tables.len() as u32 {
             instance.write(layout.table(at), instance.table_definition(at));
         }
+        for (at, tag) in instance.tags.iter().enumerate() {
+            instance.write(layout.tag(at as u32), tag.id);
+        }
         for (at, import) in instance.imports.iter().enumerate() {
             instance.write(layout.import(at as u32), import_entry(instance, at as u32, *import));
         }
@@ -204,9 +224,9 @@ fn initialize_globals(instance: &mut InstanceInner) {
     let module = code.module();
     let imported = module.header().imported_globals as usize;
     for (at, record) in module.globals().iter().enumerate().skip(imported) {
-        let value = instance.evaluate(&record.init);
-        // SAFETY: a cell of this vmctx; nothing runs yet.
-        unsafe { *instance.global(at as u32) = value };
+        let value = instance.evaluate_words(&record.init);
+        // SAFETY: a cell of this vmctx, which has 16 bytes; nothing runs yet.
+        unsafe { instance.global(at as u32).cast::<[u64; 2]>().write(value) };
     }
 }
 
@@ -222,7 +242,7 @@ fn initialize_segments(instance: &mut InstanceInner) -> Result<(), TrapCode> {
     }
     for (at, elem) in module.elems().iter().enumerate() {
         if elem.mode == mode::ACTIVE {
-            let offset = u64::from(instance.evaluate(&elem.offset) as u32);
+            let offset = instance.evaluate(&elem.offset);
             instance.table_init(elem.table, at as u32, offset, 0, elem.items_len.into())?;
         }
         if elem.mode != mode::PASSIVE {
@@ -231,7 +251,7 @@ fn initialize_segments(instance: &mut InstanceInner) -> Result<(), TrapCode> {
     }
     for (at, data) in module.data_segments().iter().enumerate() {
         if data.mode == mode::ACTIVE {
-            let offset = u64::from(instance.evaluate(&data.offset) as u32);
+            let offset = instance.evaluate(&data.offset);
             instance.memory_init(data.memory, at as u32, offset, 0, data.bytes.len.into())?;
             instance.data_drop(at as u32);
         }

@@ -77,6 +77,10 @@ pub(crate) fn compile(code: &ModuleCode, purpose: Purpose, units: &mut Vec<(Purp
             units.extend(compiler.to_interpreter(module, ty, settings).map(|unit| (purpose, unit)));
             return;
         }
+        Purpose::TailToNative(ty) => {
+            units.extend(compiler.tail_to_native(module, ty, settings).map(|unit| (purpose, unit)));
+            return;
+        }
         Purpose::ToNative(ty) => {
             units.extend(compiler.to_native(module, ty, settings).map(|unit| (purpose, unit)));
             return;

@@ -1,17 +1,18 @@
 //! The linker: definitions by module and name, matched with what a module imports.
 
-use crate::code::Module;
+use crate::code::{Module, ModuleCode};
 use crate::error::{Error, LinkError};
 use crate::func::{Instance, enter_guest};
 use crate::host::{Caller, HostFunction, OwnedFuncType};
 use crate::instance::{ImportedFunction, InstanceInner};
 use crate::instantiate::{Imports, Limits, instantiate, start_function};
+use crate::matching::{canonical, global_matches, memory_matches, table_matches};
 use crate::store::{Store, StoreInner};
 use crate::trap::HostTrap;
 use std::collections::HashMap;
 use std::sync::Arc;
 use trjit_module::flat::{ImportRecord, kind};
-use trjit_module::{FuncIndex, TableIndex, ValType};
+use trjit_module::{FuncIndex, TableIndex, TypeIndex, ValType};
 
 /// Definitions for imports. `T` is the type of the stores' data.
 pub struct Linker<T> {
@@ -82,13 +83,13 @@ impl<T: 'static> Linker<T> {
             let wanted = Wanted::new(module, import);
             if let Some(instance) = self.instances.get(&wanted.module) {
                 // SAFETY: by contract.
-                unsafe { resolve_export(&mut imports, &mut *instance.inner, module.parsed(), import, &wanted)? };
+                unsafe { resolve_export(&mut imports, &mut *instance.inner, &module.code, import, &wanted)? };
                 continue;
             }
             let host = (import.kind == kind::FUNC).then(|| self.functions.get(&(wanted.module.clone(), wanted.name.clone()))).flatten();
             let Some(host) = host else { return Err(wanted.unknown()) };
-            let parsed = module.parsed();
-            if parsed.func_type(parsed.type_of(FuncIndex(import.index))) != host.ty.view() {
+            let type_ids = module.code.type_ids();
+            if type_ids[module.parsed().type_of(FuncIndex(import.index)).index()] != module.code.engine().type_id(host.ty.view(), &[]) {
                 return Err(wanted.incompatible(format!("function {}", host.ty.view())));
             }
             // SAFETY: by contract.
@@ -139,10 +140,11 @@ fn describe(module: &trjit_module::Module, of_kind: u32, index: u32) -> String {
             let memory = &module.memories()[index as usize];
             format!("memory of {} pages", limits(memory.min, memory.has_max, memory.max))
         }
+        kind::TAG => format!("tag of type {}", module.func_type(TypeIndex(module.tags()[index as usize]))),
         _ => {
             let global = &module.globals()[index as usize];
             let mutability = if global.mutable != 0 { "mutable " } else { "" };
-            format!("{mutability}global of type {}", ValType::from_byte(global.ty as u8).map_or("?", ValType::name))
+            format!("{mutability}global of type {}", ValType::from_code(global.ty).map_or("?".to_string(), |ty| ty.to_string()))
         }
     }
 }
@@ -154,12 +156,12 @@ fn describe(module: &trjit_module::Module, of_kind: u32, index: u32) -> String {
 unsafe fn resolve_export(
     imports: &mut Imports,
     exporter: &mut InstanceInner,
-    importer: &trjit_module::Module,
+    importer: &ModuleCode,
     import: &ImportRecord,
     wanted: &Wanted,
 ) -> Result<(), LinkError> {
     let code = Arc::clone(&exporter.code);
-    let module = code.module();
+    let (module, wanted_module) = (code.module(), importer.module());
     let Some(export) = module.export(&wanted.name) else {
         return Err(LinkError::Unknown { module: wanted.module.clone(), name: wanted.name.clone(), expected: wanted.expected.clone() });
     };
@@ -169,17 +171,20 @@ unsafe fn resolve_export(
             kind::TABLE => {
                 // SAFETY: by contract; tables live as long as their store.
                 let table = unsafe { &*exporter.tables[index] };
-                let record = &importer.tables()[import.index as usize];
-                table.element as u32 == record.element
-                    && limits_match(table.len(), table.declared_max, record.min, record.has_max, record.max)
+                table_matches(importer, &wanted_module.tables()[import.index as usize], table)
             }
             kind::MEMORY => {
                 // SAFETY: by contract; memories live as long as their store.
                 let memory = unsafe { &*exporter.memories[index] };
-                let record = &importer.memories()[import.index as usize];
-                limits_match(memory.pages(), memory.declared_max, record.min, record.has_max, record.max)
+                memory_matches(&wanted_module.memories()[import.index as usize], memory)
             }
-            _ => describe(module, export.kind, export.index) == wanted.expected,
+            kind::FUNC => {
+                let type_of = |code: &ModuleCode, index: u32| code.type_ids()[code.module().type_of(FuncIndex(index)).index()];
+                type_of(&code, export.index) == type_of(importer, import.index)
+            }
+            kind::GLOBAL => global_matches(global_type(importer, import.index), global_type(&code, export.index)),
+            kind::TAG => exporter.tags[index].type_id == importer.type_ids()[wanted_module.tags()[import.index as usize] as usize],
+            _ => false,
         };
     if !matches {
         return Err(wanted.incompatible(describe(module, export.kind, export.index)));
@@ -191,12 +196,14 @@ unsafe fn resolve_export(
         }),
         kind::TABLE => imports.tables.push(exporter.tables[index]),
         kind::MEMORY => imports.memories.push(exporter.memories[index]),
+        kind::TAG => imports.tags.push(exporter.tags[index]),
         _ => imports.globals.push(exporter.global(export.index)),
     }
     Ok(())
 }
 
-/// Whether something of `size` that may grow up to `max` is what an import asks for: at least its minimum, and no wider than its maximum.
-fn limits_match(size: u64, max: Option<u64>, wanted_min: u64, wanted_has_max: u32, wanted_max: u64) -> bool {
-    size >= wanted_min && (wanted_has_max == 0 || max.is_some_and(|max| max <= wanted_max))
+/// A global's canonical type, and whether it may change.
+fn global_type(code: &ModuleCode, index: u32) -> (ValType, bool) {
+    let record = &code.module().globals()[index as usize];
+    (canonical(code, ValType::from_code(record.ty).unwrap_or(ValType::I64)), record.mutable != 0)
 }

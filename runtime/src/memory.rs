@@ -6,13 +6,16 @@ use trjit_module::vm::{PAGE_SIZE, VmMemory};
 
 /// Most pages that a 32-bit memory can have.
 const MAX_PAGES: u64 = 1 << 16;
+/// Most pages that a 64-bit memory can have here: what its reservation holds. A module that begins with more gets what it begins with.
+const MAX_PAGES_64: u64 = 1 << 20;
 
 pub(crate) struct MemoryInner {
     memory: LinearMemory,
     /// What compiled code and the interpreter see.
     pub definition: VmMemory,
-    /// Declared limits in pages, for matching imports.
+    /// Declared limits in pages and [`MemoryRecord::flags`], for matching imports.
     pub declared_max: Option<u64>,
+    pub flags: u32,
     /// Most pages, by declaration and by the embedder's limit.
     max: u64,
 }
@@ -20,15 +23,21 @@ pub(crate) struct MemoryInner {
 impl MemoryInner {
     /// A memory of the declared size; `limit` is the embedder's limit in bytes.
     pub fn new(record: &MemoryRecord, limit: Option<u64>) -> Result<MemoryInner, MemoryError> {
-        let memory = LinearMemory::new(record.min)?;
+        let wide = record.flags & MemoryRecord::MEMORY64 != 0;
+        let most = if wide { MAX_PAGES_64 } else { MAX_PAGES };
         let declared_max = (record.has_max != 0).then_some(record.max);
-        let max = declared_max.unwrap_or(MAX_PAGES).min(limit.map_or(MAX_PAGES, |bytes| bytes / PAGE_SIZE));
+        let max = declared_max.unwrap_or(most).min(most).min(limit.map_or(most, |bytes| bytes / PAGE_SIZE));
+        let memory = if wide { LinearMemory::new_64(record.min, max)? } else { LinearMemory::new(record.min)? };
         let definition = VmMemory { base: memory.base(), len: memory.byte_len() as u64 };
-        Ok(MemoryInner { memory, definition, declared_max, max })
+        Ok(MemoryInner { memory, definition, declared_max, flags: record.flags, max })
     }
 
     pub fn pages(&self) -> u64 {
         self.memory.pages()
+    }
+
+    pub fn is_shared(&self) -> bool {
+        self.flags & MemoryRecord::SHARED != 0
     }
 
     /// Grows by pages; the old size, or none where it can not grow.

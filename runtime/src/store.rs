@@ -3,6 +3,7 @@
 use crate::activation::Activation;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::exception::Exceptions;
 use crate::host::HostFunction;
 use crate::instance::InstanceInner;
 use crate::interp::cx::Frame;
@@ -46,7 +47,9 @@ pub(crate) struct StoreInner {
     pub frame_top: *mut Frame,
     pub frame_end: *mut Frame,
     pub activations: *const Activation,
+    /// Why the guest is being left.
     pub pending: Option<Trap>,
+    pub exceptions: Exceptions,
     /// The embedder's data; its type is known to the typed wrappers.
     pub data: *mut (),
     /// Training: what is recorded, and of which instance.
@@ -85,6 +88,7 @@ impl<T> Store<T> {
             _frames: frames,
             activations: ptr::null(),
             pending: None,
+            exceptions: Exceptions::default(),
             data: (&raw mut *data).cast(),
             recorder: None,
             recorded: None,
@@ -151,6 +155,11 @@ impl StoreInner {
         }
     }
 
+    /// Where the stack of slots begins.
+    pub fn stack_base(&self) -> *mut u64 {
+        self._stack.base()
+    }
+
     pub fn interruptible(&self) -> &Interruptible {
         // Set by `Store::new`, the only maker of stores.
         self.interruptible.as_ref().expect("a store is interruptible from its first moment")
@@ -193,6 +202,14 @@ fn new_vm_store() -> VmStore {
         trap_code: 0,
         trap_pc: 0,
         trap_fp: 0,
+        exn_tag: 0,
+        exn_payload: ptr::null(),
+        exn_ref: 0,
+        tail_vmctx: ptr::null_mut(),
+        tail_code: ptr::null(),
+        tail_args: ptr::null_mut(),
+        tail_function: 0,
+        fuel: 0,
         reserved: [0; 4],
     }
 }

@@ -12,7 +12,10 @@ pub(crate) struct TableInner {
     /// Address space for every element that the table may ever have.
     elements: ReservedArray<u64>,
     pub definition: VmTable,
+    /// Canonical: types of functions by the engine's numbers.
     pub element: ValType,
+    /// [`TableRecord::flags`].
+    pub flags: u32,
     pub declared_max: Option<u64>,
     max: u64,
 }
@@ -23,14 +26,13 @@ pub(crate) const fn encode(reference: u64) -> u64 {
 }
 
 impl TableInner {
-    /// A table of null references; `limit` is the embedder's limit in elements.
-    pub fn new(record: &TableRecord, limit: Option<u64>) -> Result<TableInner, MemoryError> {
+    /// A table of null references of the canonical type `element`; `limit` is the embedder's limit in elements.
+    pub fn new(record: &TableRecord, element: ValType, limit: Option<u64>) -> Result<TableInner, MemoryError> {
         let declared_max = (record.has_max != 0).then_some(record.max);
         let max = declared_max.unwrap_or(MAX_ELEMENTS).min(limit.unwrap_or(MAX_ELEMENTS)).min(MAX_ELEMENTS);
         let elements = ReservedArray::new("a table", max.max(record.min) as usize)?;
         let definition = VmTable { elements: elements.base(), len: 0 };
-        let element = ValType::from_byte(record.element as u8).unwrap_or(ValType::FuncRef);
-        let mut table = TableInner { elements, definition, element, declared_max, max: max.max(record.min) };
+        let mut table = TableInner { elements, definition, element, flags: record.flags, declared_max, max: max.max(record.min) };
         table.grow(record.min, 0);
         Ok(table)
     }

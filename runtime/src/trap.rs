@@ -1,6 +1,7 @@
 //! Why guest code stopped, with a backtrace through frames of all kinds.
 
 use crate::backtrace::Backtrace;
+use crate::exception::Exception;
 use trjit_module::TrapCode;
 
 /// A trap, an exit, or an error of a host function, with the frames that it left.
@@ -19,6 +20,8 @@ pub enum Reason {
     Exit(i32),
     /// A host function failed.
     Host(HostError),
+    /// The guest threw an exception that nobody caught.
+    Exception(Exception),
 }
 
 /// The error of a host function.
@@ -30,6 +33,8 @@ pub enum HostTrap {
     Trap(TrapCode),
     Exit(i32),
     Error(HostError),
+    /// Throws (or throws on) an exception, which the guest may catch.
+    Exception(Exception),
 }
 
 impl From<HostTrap> for Reason {
@@ -38,6 +43,19 @@ impl From<HostTrap> for Reason {
             HostTrap::Trap(code) => Reason::Trap(code),
             HostTrap::Exit(status) => Reason::Exit(status),
             HostTrap::Error(error) => Reason::Host(error),
+            HostTrap::Exception(exception) => Reason::Exception(exception),
+        }
+    }
+}
+
+impl From<Reason> for HostTrap {
+    /// What ended a guest goes on through the host function that called it.
+    fn from(reason: Reason) -> HostTrap {
+        match reason {
+            Reason::Trap(code) => HostTrap::Trap(code),
+            Reason::Exit(status) => HostTrap::Exit(status),
+            Reason::Host(error) => HostTrap::Error(error),
+            Reason::Exception(exception) => HostTrap::Exception(exception),
         }
     }
 }
@@ -47,7 +65,7 @@ impl Trap {
     pub fn code(&self) -> Option<TrapCode> {
         match self.reason {
             Reason::Trap(code) => Some(code),
-            Reason::Exit(_) | Reason::Host(_) => None,
+            Reason::Exit(_) | Reason::Host(_) | Reason::Exception(_) => None,
         }
     }
 }
@@ -59,6 +77,7 @@ impl std::fmt::Display for Trap {
             Reason::Trap(code) => write!(f, "wasm trap: {code}"),
             Reason::Exit(status) => write!(f, "exited with status {status}"),
             Reason::Host(error) => write!(f, "{error}"),
+            Reason::Exception(_) => write!(f, "thrown Wasm exception"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Values at the border of the embedding API.
 
-use trjit_module::ValType;
+use trjit_module::{HeapType, ValType};
 
 /// A WebAssembly value. Floats are kept as bits, so that NaNs survive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,10 +9,14 @@ pub enum Val {
     I64(i64),
     F32(u32),
     F64(u64),
+    /// The lanes as one little-endian number.
+    V128(u128),
     /// A store index; 0 is null.
     FuncRef(u64),
     /// A number that the host chose; 0 is null.
     ExternRef(u64),
+    /// A reference to an exception of the store; 0 is null.
+    ExnRef(u64),
 }
 
 impl Val {
@@ -22,30 +26,68 @@ impl Val {
             Val::I64(_) => ValType::I64,
             Val::F32(_) => ValType::F32,
             Val::F64(_) => ValType::F64,
-            Val::FuncRef(_) => ValType::FuncRef,
-            Val::ExternRef(_) => ValType::ExternRef,
+            Val::V128(_) => ValType::V128,
+            Val::FuncRef(_) => ValType::FUNCREF,
+            Val::ExternRef(_) => ValType::EXTERNREF,
+            Val::ExnRef(_) => ValType::EXNREF,
         }
     }
 
-    /// What a slot holds for this value.
+    /// Whether this value may be of a reference type narrower than its own: [`ty`](Val::ty) says nothing of which function it is.
+    // What a reference of a type that the value does not have would do is safe, since calls through references check the type of the function.
+    pub(crate) fn may_be(self, ty: ValType) -> bool {
+        let ValType::Ref(wanted) = ty else { return false };
+        let null = matches!(self, Val::FuncRef(0) | Val::ExternRef(0) | Val::ExnRef(0));
+        let kind = match self {
+            Val::FuncRef(_) => wanted.is_func(),
+            Val::ExternRef(_) => wanted.heap == HeapType::Extern,
+            Val::ExnRef(_) => wanted.heap == HeapType::Exn,
+            _ => false,
+        };
+        kind && (wanted.nullable || !null)
+    }
+
+    /// The first word of a slot that holds this value.
     pub const fn to_slot(self) -> u64 {
         match self {
             Val::I32(value) => value as u32 as u64,
             Val::I64(value) => value as u64,
             Val::F32(bits) => bits as u64,
-            Val::F64(bits) | Val::FuncRef(bits) | Val::ExternRef(bits) => bits,
+            Val::F64(bits) | Val::FuncRef(bits) | Val::ExternRef(bits) | Val::ExnRef(bits) => bits,
+            Val::V128(bits) => bits as u64,
         }
     }
 
-    /// The value of type `ty` in a slot; `v128` has none yet.
+    /// The second word of a slot that holds this value, where slots have two.
+    pub const fn high_word(self) -> u64 {
+        match self {
+            Val::V128(bits) => (bits >> 64) as u64,
+            _ => 0,
+        }
+    }
+
+    /// The value of type `ty` in the words of a slot, which has two for v128.
+    pub fn from_words(ty: ValType, words: &[u64]) -> Val {
+        let low = words.first().copied().unwrap_or(0);
+        match ty {
+            ValType::V128 => Val::V128(u128::from(low) | u128::from(words.get(1).copied().unwrap_or(0)) << 64),
+            _ => Val::from_slot(ty, low),
+        }
+    }
+
+    /// The value of a type other than v128 in a slot.
     pub const fn from_slot(ty: ValType, slot: u64) -> Val {
         match ty {
             ValType::I32 => Val::I32(slot as i32),
-            ValType::I64 | ValType::V128 => Val::I64(slot as i64),
+            ValType::I64 => Val::I64(slot as i64),
+            ValType::V128 => Val::V128(slot as u128),
             ValType::F32 => Val::F32(slot as u32),
             ValType::F64 => Val::F64(slot),
-            ValType::FuncRef => Val::FuncRef(slot),
-            ValType::ExternRef => Val::ExternRef(slot),
+            ValType::Ref(ty) => match ty.heap {
+                HeapType::Func | HeapType::Concrete(_) => Val::FuncRef(slot),
+                HeapType::Extern => Val::ExternRef(slot),
+                HeapType::Exn => Val::ExnRef(slot),
+            },
         }
     }
 }
@@ -58,9 +100,11 @@ impl std::fmt::Display for Val {
             Val::I64(value) => write!(f, "{value}"),
             Val::F32(bits) => write!(f, "{}", f32::from_bits(bits)),
             Val::F64(bits) => write!(f, "{}", f64::from_bits(bits)),
-            Val::FuncRef(0) | Val::ExternRef(0) => write!(f, "null"),
+            Val::V128(bits) => write!(f, "{bits}"),
+            Val::FuncRef(0) | Val::ExternRef(0) | Val::ExnRef(0) => write!(f, "null"),
             Val::FuncRef(_) => write!(f, "<funcref>"),
             Val::ExternRef(_) => write!(f, "<externref>"),
+            Val::ExnRef(_) => write!(f, "<exnref>"),
         }
     }
 }

@@ -58,6 +58,7 @@ fn ending(result: &Result<(), Error>, stopped: &Stopped) -> String {
             (Reason::Trap(trjit_module::TrapCode::Interrupt), None) => "time limit".to_string(),
             (Reason::Trap(code), _) => format!("trap: {code}"),
             (Reason::Host(_), _) => "host error".to_string(),
+            (Reason::Exception(_), _) => "exception".to_string(),
         },
         Err(_) => "not started".to_string(),
     }

@@ -15,8 +15,13 @@ pub unsafe extern "C" fn enter(_: *mut u8, _: *const u8, _: *mut u64, _: *const 
     refuse()
 }
 
-pub(crate) unsafe extern "C" fn unwind(_: *mut VmStore) {
+pub(crate) unsafe extern "C" fn unwind_from_builtin(_: *mut VmStore) {
     refuse()
+}
+
+/// No compiled frame holds anything.
+pub(crate) fn callee_saved_registers() -> [u64; 6] {
+    [0; 6]
 }
 
 fn refuse() -> ! {

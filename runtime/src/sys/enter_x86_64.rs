@@ -86,7 +86,7 @@ unsafe extern "C" fn leave() {
 
 /// Jumped to with the store in `rdi`: drops all frames down to the innermost [`enter`] of the store, which returns [`UNWOUND`].
 #[unsafe(naked)]
-pub(crate) unsafe extern "C" fn unwind(store: *mut VmStore) {
+unsafe extern "C" fn unwind(store: *mut VmStore) {
     naked_asm!(
         "mov rsp, [rdi + {entry_sp}]",
         "mov rax, -1",
@@ -94,6 +94,41 @@ pub(crate) unsafe extern "C" fn unwind(store: *mut VmStore) {
         entry_sp = const store::ENTRY_SP,
         leave = sym leave,
     )
+}
+
+/// Jumped to by shims with the store in `rdi` when `VmStore::unwind` is not 0: to [`unwind`], or to a landing pad, which gets the exception in `rax` and expects
+/// nothing of other registers than `rbp` and `rsp`.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn unwind_from_builtin(store: *mut VmStore) {
+    naked_asm!(
+        "mov ecx, [rdi + {flag}]",
+        "mov dword ptr [rdi + {flag}], 0",
+        "sub ecx, 2",
+        "js {unwind}",
+        "mov rbp, [rdi + {exit_fp}]",
+        "mov rsp, rbp",
+        "sub rsp, rcx",
+        "mov rax, [rdi + {exn_ref}]",
+        "jmp qword ptr [rdi + {exit_pc}]",
+        flag = const store::UNWIND,
+        exit_fp = const store::EXIT_FP,
+        exit_pc = const store::EXIT_PC,
+        exn_ref = const store::EXN_REF,
+        unwind = sym unwind,
+    )
+}
+
+/// What is in the registers that callees save: with the stack, all that the frames of this thread hold.
+pub(crate) fn callee_saved_registers() -> [u64; 6] {
+    let mut registers = [0u64; 6];
+    // SAFETY: only writes to the array.
+    unsafe {
+        std::arch::asm!(
+            "mov [{0}], rbx", "mov [{0} + 8], rbp", "mov [{0} + 16], r12", "mov [{0} + 24], r13", "mov [{0} + 32], r14", "mov [{0} + 40], r15",
+            in(reg) registers.as_mut_ptr(), options(nostack, preserves_flags),
+        );
+    }
+    registers
 }
 
 /// Where the signal handler sends a thread whose compiled code trapped: below the faulting frame, which stays intact for the trap hook to walk. The
@@ -123,7 +158,8 @@ unsafe extern "C" fn lazy_stub() {
         "mov r10, [rdi + {func_types}]",
         "mov eax, [r10 + rax * 4]",
         "mov r10, [rdi + {trampolines}]",
-        "movsxd rax, dword ptr [r10 + rax * 8 + {to_interpreter}]",
+        "imul rax, rax, {size}",
+        "movsxd rax, dword ptr [r10 + rax + {to_interpreter}]",
         "test rax, rax",
         "jz {missing}",
         "add rax, [rdi + {image_base}]",
@@ -131,12 +167,12 @@ unsafe extern "C" fn lazy_stub() {
         callee = const header::CALLEE,
         func_types = const header::FUNC_TYPES,
         trampolines = const header::TRAMPOLINES,
+        size = const size_of::<VmTrampolines>(),
         to_interpreter = const offset_of!(VmTrampolines, to_interpreter),
         image_base = const header::IMAGE_BASE,
         missing = sym missing_trampoline,
     )
 }
-const _: () = assert!(size_of::<VmTrampolines>() == 8);
 
 /// The type has no trampoline yet: has it made, with all registers that may hold arguments saved, and goes there.
 #[unsafe(naked)]
@@ -246,7 +282,6 @@ macro_rules! builtin_shim {
                 "leave",
                 "ret",
                 "2:",
-                "mov dword ptr [rdi + {unwind_flag}], 0",
                 "jmp {unwind}",
                 ".cfi_endproc",
                 store = const trjit_module::vm::header::STORE,
@@ -254,7 +289,7 @@ macro_rules! builtin_shim {
                 exit_pc = const trjit_module::vm::store::EXIT_PC,
                 unwind_flag = const trjit_module::vm::store::UNWIND,
                 implementation = sym $implementation,
-                unwind = sym $crate::sys::unwind_to_entry,
+                unwind = sym $crate::sys::unwind_from_builtin,
             )
         }
     };

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! LinearMemory:  | base: committed, read-write | inaccessible up to MEMORY_RESERVATION | MEMORY_GUARD: inaccessible always |
+//! 64-bit memory: | base: committed, read-write | inaccessible up to its maximum, or as much as the system gives |
 //! ```
 //! An access of compiled code outside of the committed part faults, and the signal handler asks [`is_reserved`] whether a memory lies there.
 
@@ -28,6 +29,8 @@ pub enum MemoryError {
     Commit { bytes: usize, errno: Errno, limit: Option<u64> },
     #[error("a linear memory of {pages} pages was asked for; {} pages are the most that a 32-bit index reaches", MEMORY_RESERVATION / PAGE_SIZE)]
     TooLarge { pages: u64 },
+    #[error("a linear memory of {pages} pages of 64 KiB was asked for: more than this machine can address")]
+    Unaddressable { pages: u64 },
 }
 
 fn limit_note(limit: Option<u64>) -> String {
@@ -66,7 +69,7 @@ impl Drop for Mapping {
     }
 }
 
-/// A 32-bit linear memory.
+/// A linear memory.
 pub struct LinearMemory {
     // Before the mapping: the range is unregistered before its addresses can be given to somebody else.
     _registered: RangeEntry,
@@ -89,6 +92,24 @@ impl LinearMemory {
         Ok(memory)
     }
 
+    /// A zeroed 64-bit memory of `pages` wasm pages, with room for `max` or as many as the system gives.
+    pub fn new_64(pages: u64, max: u64) -> Result<LinearMemory, MemoryError> {
+        let bytes_of = |pages: u64| pages.checked_mul(PAGE_SIZE).filter(|&bytes| bytes < 1 << 47).map(|bytes| bytes as usize);
+        let bytes = bytes_of(pages).ok_or(MemoryError::Unaddressable { pages })?;
+        let mut reserved = bytes_of(max.max(pages)).unwrap_or(bytes);
+        let mapping = loop {
+            match Mapping::new("a linear memory", reserved.max(PAGE_SIZE as usize), ProtFlags::empty()) {
+                Ok(mapping) => break mapping,
+                Err(error) if reserved == bytes => return Err(error),
+                Err(_) => reserved = (reserved / 2 / PAGE_SIZE as usize * PAGE_SIZE as usize).max(bytes),
+            }
+        };
+        let registered = RESERVATIONS.insert(mapping.base.addr().get(), mapping.len, 0);
+        let mut memory = LinearMemory { _registered: registered, mapping, len: 0 };
+        memory.commit(bytes).map_err(|errno| MemoryError::Commit { bytes, errno, limit: address_space_limit() })?;
+        Ok(memory)
+    }
+
     /// The address of byte 0; the same as long as the memory lives.
     pub fn base(&self) -> *mut u8 {
         self.mapping.base.as_ptr()
@@ -106,9 +127,16 @@ impl LinearMemory {
     /// Grows by `delta` pages, up to `max` at most, and returns the old size in pages; none (and no change) where that is not possible.
     pub fn grow(&mut self, delta: u64, max: u64) -> Option<u64> {
         let old = self.pages();
-        let new = old.checked_add(delta).filter(|&new| new <= max.min(MEMORY_RESERVATION / PAGE_SIZE))?;
+        let new = old.checked_add(delta).filter(|&new| new <= max.min(self.room()))?;
         self.commit((new * PAGE_SIZE) as usize).ok()?;
         Some(old)
+    }
+
+    /// Pages that the reservation holds.
+    fn room(&self) -> u64 {
+        let room = self.mapping.len as u64 / PAGE_SIZE;
+        let guarded = (MEMORY_RESERVATION + MEMORY_GUARD) / PAGE_SIZE;
+        if room == guarded { MEMORY_RESERVATION / PAGE_SIZE } else { room }
     }
 
     /// Makes everything below `len` accessible; `len` is within the reservation and not below the present length.

@@ -4,6 +4,7 @@
 //! driver -> enter -> trampoline to_native -> compiled code --(builtin shim)--> Rust builtin -> (enter again ..)
 //!                                                 |  trap: signal -> handler -> trap landing -> trap hook -> unwind
 //!           enter returns UNWOUND <---------------+--- builtin trapped: shim -> unwind
+//!                                     landing pad <--- builtin threw, and a compiled frame has a handler: shim -> unwind
 //! ```
 //! Before a thread enters compiled code: [`signals::install`] once a process, [`alt_stack::ensure`] once a thread, the code's range registered in
 //! [`registry`], the store made current by [`signals::set_current_store`], `VmStore::stack_limit` set from [`stack::native_stack_limit`].
@@ -26,20 +27,21 @@ pub use arch::{NATIVE_CODE_SUPPORTED, UNWOUND, dispatch_stub_address, enter, laz
 pub use interrupt::{InterruptHandle, Interruptible};
 pub use memory::{LinearMemory, MemoryError, ReservedArray};
 pub use registry::{CodeTables, Registration, register};
-pub use unwind::{Activation, Frame, walk};
+pub use unwind::{Activation, visit_stack as visit_native_stack, walk};
 
-pub(crate) use arch::{builtin_shim, unwind as unwind_to_entry};
+pub(crate) use arch::{builtin_shim, callee_saved_registers, unwind_from_builtin};
 
 /// Makes `pub fn builtins_table() -> &'static VmBuiltins`: one shim for each builtin, which calls the function of the same name in the module given:
 /// `unsafe extern "C" fn name(vmctx: *mut u8, params..) -> result`, `i32` parameters as `u32`, `i64` ones as `u64`.
 ///
-/// To trap, an implementation sets `VmStore::unwind` to 1 and returns anything; its own frame is gone by the time that the guest unwinds. It must not
+/// To trap, an implementation sets `VmStore::unwind` to 1 and returns anything; to go on at a landing pad it sets it to 2 plus the distance of the frame's stack
+/// pointer from its frame pointer, and `exit_fp`, `exit_pc` and `exn_ref` to what the pad shall find. Its own frame is gone by the time that the guest unwinds. It must not
 /// panic (that aborts). While it runs, `VmStore::exit_fp` and `exit_pc` say where compiled code called it.
 macro_rules! builtin_shims {
     ($module:path) => {
         $crate::sys::builtin_shims! { @all $module;
             enter_interpreter raise memory_grow memory_copy memory_fill memory_init data_drop table_get table_set table_grow table_fill table_copy
-            table_init elem_drop ref_func ceil_f32 floor_f32 trunc_f32 nearest_f32 ceil_f64 floor_f64 trunc_f64 nearest_f64
+            table_init elem_drop ref_func alloc_exception activate_exception throw_ref memory_atomic_wait32 memory_atomic_wait64 memory_atomic_notify ceil_f32 floor_f32 trunc_f32 nearest_f32 ceil_f64 floor_f64 trunc_f64 nearest_f64
         }
     };
     (@all $module:path; $($name:ident)*) => {

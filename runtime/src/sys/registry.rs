@@ -14,6 +14,9 @@ pub trait CodeTables: Send + Sync {
     fn trap_at(&self, offset: u32) -> Option<(TrapCode, u32)>;
     /// Where in the wasm the call stands that returns to `offset`.
     fn call_at(&self, offset: u32) -> Option<u32>;
+    /// The landing pad for exceptions that come out of the call that returns to `offset`: its offset, and the distance of its frame's stack pointer from
+    /// the frame pointer.
+    fn handler_at(&self, offset: u32) -> Option<(u32, u32)>;
     /// The function whose code holds `offset`; none for trampolines and padding.
     fn function_at(&self, offset: u32) -> Option<FuncIndex>;
 }

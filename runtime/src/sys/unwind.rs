@@ -21,6 +21,8 @@ pub enum PcKind {
 /// A frame of registered code: a function's or a trampoline's.
 pub struct Frame<'a> {
     pub pc: usize,
+    /// Its frame pointer; 0 where only the code is asked about.
+    pub fp: usize,
     pub kind: PcKind,
     /// Offset of `pc` from the base of its code range.
     pub offset: u32,
@@ -81,11 +83,44 @@ impl Activation {
     /// # Safety
     /// The `enter` of this activation has not returned.
     pub unsafe fn outer(&self) -> Option<Activation> {
+        if self.entry_sp == 0 {
+            return None;
+        }
         // SAFETY: `entry_sp` points to the end of the frame of `enter`, which is alive.
         let saved = |offset: usize| unsafe { std::ptr::with_exposed_provenance::<usize>(self.entry_sp + offset).read() };
         let entry_sp = saved(arch::SAVED_ENTRY_SP);
         let (fp, pc) = (saved(arch::SAVED_EXIT_FP), saved(arch::SAVED_EXIT_PC));
         (entry_sp != 0).then_some(Activation { fp, pc, kind: PcKind::ReturnAddress, entry_sp })
+    }
+}
+
+/// What is known of an address in registered code.
+///
+/// # Safety
+/// The code stays registered while the result is used.
+pub unsafe fn frame_at<'a>(pc: usize, kind: PcKind) -> Option<Frame<'a>> {
+    // SAFETY: by contract.
+    let (tables, offset) = unsafe { lookup(pc) }?;
+    Some(Frame { pc, fp: 0, kind, offset, tables })
+}
+
+/// Shows every word of the calling thread's stack from here to the outermost `enter` of a store: what compiled frames and those between them hold.
+///
+/// # Safety
+/// `store` is alive, and its activations are on this thread's stack.
+#[inline(never)]
+pub unsafe fn visit_stack(store: *const VmStore, visit: &mut dyn FnMut(u64)) {
+    // SAFETY: by contract; the words between this frame and that of an `enter` that has not returned are all on the stack.
+    unsafe {
+        let mut outermost = Activation::calling(store);
+        while let Some(outer) = outermost.outer() {
+            outermost = outer;
+        }
+        let mut at = super::stack::stack_pointer() & !7;
+        while at < outermost.entry_sp {
+            visit(std::ptr::with_exposed_provenance::<u64>(at).read_volatile());
+            at += 8;
+        }
     }
 }
 
@@ -98,7 +133,7 @@ pub unsafe fn walk(activation: Activation, visit: &mut dyn FnMut(&Frame<'_>) -> 
     let Activation { mut fp, mut pc, mut kind, entry_sp } = activation;
     // SAFETY: frames of a registered range are on the stack, so it stays registered.
     while let Some((tables, offset)) = unsafe { lookup(pc) } {
-        if visit(&Frame { pc, kind, offset, tables }).is_break() {
+        if visit(&Frame { pc, fp, kind, offset, tables }).is_break() {
             return;
         }
         if fp == 0 || !fp.is_multiple_of(8) || fp >= entry_sp {

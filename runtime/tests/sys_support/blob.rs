@@ -226,6 +226,10 @@ impl CodeTables for Tables {
         [(at::blob_grow_return(), 44), (at::blob_nest_return(), 55)].iter().find_map(|&(at, wasm)| (at == offset).then_some(wasm))
     }
 
+    fn handler_at(&self, _: u32) -> Option<(u32, u32)> {
+        None
+    }
+
     fn function_at(&self, offset: u32) -> Option<FuncIndex> {
         // The trampoline to the interpreter lies between functions 9 and 10.
         if (at::blob_to_interpreter()..at::blob_unlisted()).contains(&offset) {

@@ -45,11 +45,19 @@ impl World {
             trap_code: 0,
             trap_pc: 0,
             trap_fp: 0,
+            exn_tag: 0,
+            exn_payload: ptr::null(),
+            exn_ref: 0,
+            tail_vmctx: ptr::null_mut(),
+            tail_code: ptr::null(),
+            tail_args: ptr::null_mut(),
+            tail_function: 0,
+            fuel: 0,
             reserved: [0; 4],
         };
         let store: *mut VmStore = Box::leak(Box::new(store));
         let image = Image::new();
-        let trampolines = |to_interpreter| VmTrampolines { to_native: at::blob_to_native() as i32, to_interpreter };
+        let trampolines = |to_interpreter| VmTrampolines { to_native: at::blob_to_native() as i32, to_interpreter, ..Default::default() };
         let world: &'static mut World = Box::leak(Box::new(World {
             vmctx: ptr::null_mut(),
             store,
@@ -110,7 +118,7 @@ impl World {
     /// The frames of an activation, trampolines as (none, none).
     pub fn frames(activation: sys::Activation) -> Vec<SeenFrame> {
         let mut frames = Vec::new();
-        let mut visit = |frame: &sys::Frame<'_>| {
+        let mut visit = |frame: &sys::unwind::Frame<'_>| {
             frames.push((frame.function().map(|function| function.0), frame.wasm_offset()));
             std::ops::ControlFlow::Continue(())
         };
@@ -158,6 +166,6 @@ pub mod implementations {
 
     others! {
         enter_interpreter raise memory_copy memory_fill memory_init data_drop table_get table_set table_grow table_fill table_copy table_init elem_drop
-        ref_func ceil_f32 floor_f32 trunc_f32 nearest_f32 ceil_f64 floor_f64 trunc_f64 nearest_f64
+        ref_func alloc_exception activate_exception throw_ref memory_atomic_wait32 memory_atomic_wait64 memory_atomic_notify ceil_f32 floor_f32 trunc_f32 nearest_f32 ceil_f64 floor_f64 trunc_f64 nearest_f64
     }
 }

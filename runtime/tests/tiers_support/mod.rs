@@ -1,0 +1,113 @@
+//! The mixes of tiers that the tests of the language run on.
+
+use std::sync::Arc;
+use trjit_code::{CompileError, CompileRequest, CompiledFunction, Compiler, Entry, Settings, Tier};
+use trjit_compile::CraneliftCompiler;
+use trjit_module::TypeIndex;
+use trjit_runtime::{Config, Engine, Instance, Linker, Module, Store, Tunables, Val};
+
+/// Which functions are compiled, and whether loops of the others are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mix {
+    pub name: &'static str,
+    even: bool,
+    odd: bool,
+    loops: bool,
+    tier: Tier,
+}
+
+const fn mix(name: &'static str, even: bool, odd: bool, loops: bool) -> Mix {
+    Mix { name, even, odd, loops, tier: Tier::Ap4 }
+}
+
+pub const MIXES: &[Mix] = &[
+    mix("interpreted", false, false, false),
+    mix("compiled", true, true, false),
+    Mix { tier: Tier::A1, ..mix("compiled by A1", true, true, false) },
+    mix("even compiled", true, false, false),
+    mix("odd compiled", false, true, false),
+    mix("loops compiled", false, false, true),
+    mix("even and loops compiled", true, false, true),
+    mix("odd and loops compiled", false, true, true),
+];
+
+struct Only(Mix, CraneliftCompiler);
+
+impl Compiler for Only {
+    fn compile(&self, request: &CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
+        let function = request.function;
+        let wanted = match request.entry {
+            Entry::Start if function.0.is_multiple_of(2) => self.0.even,
+            Entry::Start => self.0.odd,
+            Entry::At(_) => self.0.loops,
+        };
+        if !wanted {
+            return Err(CompileError::Unsupported { function, what: "what the test leaves to the interpreter".into() });
+        }
+        let compiled = self.1.compile(&CompileRequest { tier: self.0.tier, ..*request });
+        Ok(compiled.unwrap_or_else(|error| panic!("{}: {error}", self.0.name)))
+    }
+
+    fn to_native(&self, module: &trjit_module::Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
+        self.1.to_native(module, ty, settings)
+    }
+
+    fn to_interpreter(&self, module: &trjit_module::Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
+        self.1.to_interpreter(module, ty, settings)
+    }
+
+    fn tail_to_native(&self, module: &trjit_module::Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
+        self.1.tail_to_native(module, ty, settings)
+    }
+
+    fn version(&self) -> String {
+        self.1.version()
+    }
+}
+
+/// A store of one mix.
+pub struct World {
+    pub engine: Engine,
+    pub store: Store<()>,
+    pub linker: Linker<()>,
+}
+
+impl World {
+    pub fn new(mix: Mix) -> World {
+        let compiler = (mix.even || mix.odd || mix.loops).then(|| Arc::new(Only(mix, CraneliftCompiler::new())) as Arc<dyn Compiler>);
+        let tunables = Tunables {
+            background: false,
+            call_threshold: u32::MAX,
+            loop_threshold: if mix.loops { 2 } else { u32::MAX },
+            recheck_interval: 1,
+            ..Tunables::default()
+        };
+        let engine = Engine::new(Config { compiler, tunables, ..Config::default() });
+        let store = Store::new(&engine, ()).unwrap();
+        World { engine, store, linker: Linker::new() }
+    }
+
+    pub fn module(&self, wat: &str) -> Module {
+        let module = Module::new(&self.engine, wat::parse_str(wat).unwrap()).unwrap();
+        module.compile_all();
+        module
+    }
+
+    pub fn instance(&mut self, wat: &str) -> Instance {
+        let module = self.module(wat);
+        self.linker.instantiate(&mut self.store, &module).unwrap()
+    }
+
+    pub fn call(&mut self, instance: &Instance, name: &str, arguments: &[Val]) -> Result<Vec<Val>, trjit_runtime::Error> {
+        instance.func(&mut self.store, name).unwrap().call(&mut self.store, arguments)
+    }
+}
+
+/// Runs a test on every mix, on a thread with a small stack.
+pub fn on_every_mix(test: fn(&mut World)) {
+    for &mix in MIXES {
+        let run = move || test(&mut World::new(mix));
+        let thread = std::thread::Builder::new().name(mix.name.to_string()).stack_size(512 << 10).spawn(run).unwrap();
+        assert!(thread.join().is_ok(), "mix: {}", mix.name);
+    }
+}
