@@ -11,8 +11,8 @@ macro_rules! unary {
     ($(#[$meta:meta])* $($name:ident: $from:ty, |$x:ident| $e:expr;)*) => {
         handlers! { (ip, sp, fp, st, cx, mem); $($name {
             let slot = sp.sub(1);
-            let $x = <$from>::from_slot(*slot);
-            *slot = Slot::to_slot($e);
+            let $x = <$from>::from_slot(word!(slot));
+            word!(slot) = Slot::to_slot($e);
         })* }
     };
 }
@@ -20,10 +20,10 @@ macro_rules! unary {
 macro_rules! binary {
     ($($name:ident: $from:ty, |$a:ident, $b:ident| $e:expr;)*) => {
         handlers! { (ip, sp, fp, st, cx, mem); $($name {
-            let $b = <$from>::from_slot(*sp.sub(1));
-            let $a = <$from>::from_slot(*sp.sub(2));
+            let $b = <$from>::from_slot(word!(sp.sub(1)));
+            let $a = <$from>::from_slot(word!(sp.sub(2)));
             sp = sp.sub(1);
-            *sp.sub(1) = Slot::to_slot($e);
+            word!(sp.sub(1)) = Slot::to_slot($e);
         })* }
     };
 }
@@ -32,10 +32,10 @@ macro_rules! binary {
 macro_rules! binary_trapping {
     ($($name:ident: $from:ty, |$a:ident, $b:ident| $e:expr;)*) => {
         handlers! { (ip, sp, fp, st, cx, mem); $($name {
-            let $b = <$from>::from_slot(*sp.sub(1));
-            let $a = <$from>::from_slot(*sp.sub(2));
+            let $b = <$from>::from_slot(word!(sp.sub(1)));
+            let $a = <$from>::from_slot(word!(sp.sub(2)));
             match $e {
-                Ok(value) => { sp = sp.sub(1); *sp.sub(1) = Slot::to_slot(value); }
+                Ok(value) => { sp = sp.sub(1); word!(sp.sub(1)) = Slot::to_slot(value); }
                 Err(code) => return trap(ip, sp, cx, code),
             }
         })* }
@@ -45,9 +45,9 @@ macro_rules! binary_trapping {
 macro_rules! unary_trapping {
     ($($name:ident: $from:ty, |$x:ident| $e:expr;)*) => {
         handlers! { (ip, sp, fp, st, cx, mem); $($name {
-            let $x = <$from>::from_slot(*sp.sub(1));
+            let $x = <$from>::from_slot(word!(sp.sub(1)));
             match $e {
-                Ok(value) => *sp.sub(1) = Slot::to_slot(value),
+                Ok(value) => word!(sp.sub(1)) = Slot::to_slot(value),
                 Err(code) => return trap(ip, sp, cx, code),
             }
         })* }

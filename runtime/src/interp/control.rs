@@ -1,9 +1,11 @@
 //! Handlers of control: branches by the side table, calls, returns, and what they do rarely.
 
-use super::cx::{Cx, DONE, Exit, Frame, OSR, TRAP};
+use super::cx::{Cx, DONE, Exit, Frame, OSR, TAIL_CALL, TRAP};
 use super::dispatch::{Probe, Table};
+use super::exceptions;
 use super::handlers::*;
 use super::leb::{read_u32, skip};
+use super::length::is_reference_prefix;
 use super::out;
 use std::sync::atomic::Ordering;
 use trjit_module::TrapCode;
@@ -73,13 +75,13 @@ macro_rules! run_function {
 macro_rules! leave_frame {
     ($ip:ident, $sp:ident, $fp:ident, $st:ident, $cx:ident) => {{
         if (*$cx).frame_top == (*$cx).frame_base {
-            (*$cx).sp = $sp;
+            (*$cx).sp = $sp.cast();
             return DONE;
         }
         let frame = (*$cx).frame_top.sub(1);
         (*$cx).frame_top = frame;
         let Frame { ip: caller_ip, fp: caller_fp, st: caller_st, function } = *frame;
-        ($ip, $fp, $st) = (caller_ip, caller_fp, caller_st);
+        ($ip, $fp, $st) = (caller_ip, caller_fp.cast(), caller_st);
         run_function!($cx, function);
     }};
 }
@@ -124,30 +126,40 @@ macro_rules! enter_function {
         let FunctionRecord { params, locals, frame_slots, code_start, side_table_start, .. } = *record;
         let frame_start = $sp.sub(params as usize);
         // Not `>`: zeroing in pairs may write one slot behind the locals.
-        if frame_slots as usize >= ((*$cx).stack_end as usize - frame_start as usize) >> 3 || (*$cx).frame_top == (*$cx).frame_end {
+        if frame_slots as usize >= ((*$cx).stack_end as usize - frame_start as usize) / size_of::<P::Cell>()
+            || (*$cx).frame_top == (*$cx).frame_end
+        {
             return trap($ip, $sp, $cx, TrapCode::StackOverflow);
         }
         let frame = (*$cx).frame_top;
-        *frame = Frame { ip: $ip, fp: $fp, st: $st, function: (*$cx).function };
+        *frame = Frame { ip: $ip, fp: $fp.cast(), st: $st, function: (*$cx).function };
         (*$cx).frame_top = frame.add(1);
         run_function!($cx, callee);
-        let operands = frame_start.add(locals as usize);
-        // Volatile, since a call of memset would cost the handler a prologue.
-        while $sp < operands {
-            $sp.write_volatile(0);
-            $sp.add(1).write_volatile(0);
-            $sp = $sp.add(2);
-        }
+        zero_locals!($sp, frame_start.add(locals as usize));
         $fp = frame_start;
-        $sp = operands;
         $ip = (*$cx).code.add(code_start as usize);
         $st = (*$cx).side_table.add(side_table_start as usize);
     }};
 }
 
-/// Calls the function with this reference, which is not null; `$at` stands behind the opcode.
-macro_rules! call_reference {
-    ($reference:expr, $ty:expr, $at:expr; $ip:ident, $sp:ident, $fp:ident, $st:ident, $cx:ident, $mem:ident) => {{
+/// Puts zeros into the slots from `$sp` to `$operands`, where `$sp` is then.
+macro_rules! zero_locals {
+    ($sp:ident, $operands:expr) => {{
+        let operands = $operands;
+        // Volatile, since a call of memset would cost the handler a prologue.
+        while $sp < operands {
+            let words = $sp.cast::<u64>();
+            words.write_volatile(0);
+            words.add(1).write_volatile(0);
+            $sp = words.add(2).cast();
+        }
+        $sp = operands;
+    }};
+}
+
+/// The callee that a reference names, after a check of its type and a note for the profile: `(function, vmctx)`. `$at` stands behind the opcode.
+macro_rules! callee_of {
+    ($reference:expr, $ty:expr, $at:expr; $sp:ident, $st:ident, $cx:ident) => {{
         let vmctx = (*$cx).vmctx;
         let VmFuncRef { vmctx: callee_vmctx, function, type_id } =
             *(*vmctx.add(header::FUNC_REFS).cast::<*const VmFuncRef>()).add($reference as usize);
@@ -158,6 +170,24 @@ macro_rules! call_reference {
             out::record_indirect($cx, (*$st).keep, callee_vmctx, function);
         }
         $st = $st.add(1);
+        (function, callee_vmctx)
+    }};
+}
+
+/// Leaves the frame for another function: [`tail_call`] with the callee in `cx`.
+macro_rules! tail_call_function {
+    ($callee:expr, $vmctx:expr; $ip:ident, $sp:ident, $fp:ident, $st:ident, $cx:ident, $mem:ident) => {{
+        let (callee, vmctx): (u32, *mut u8) = ($callee, $vmctx);
+        (*$cx).callee = callee;
+        (*$cx).callee_vmctx = vmctx;
+        return tail_call::<P>($ip, $sp, $fp, $st, $cx, $mem);
+    }};
+}
+
+/// Calls the function with this reference, which is not null; `$at` stands behind the opcode.
+macro_rules! call_reference {
+    ($reference:expr, $ty:expr, $at:expr; $ip:ident, $sp:ident, $fp:ident, $st:ident, $cx:ident, $mem:ident) => {{
+        let (function, callee_vmctx) = callee_of!($reference, $ty, $at; $sp, $st, $cx);
         call_function!(function, callee_vmctx; $ip, $sp, $fp, $st, $cx, $mem);
     }};
 }
@@ -167,8 +197,8 @@ macro_rules! call_reference {
 #[inline(never)]
 pub(super) unsafe fn hot_loop<P: Probe>(
     ip: *const u8,
-    sp: *mut u64,
-    fp: *mut u64,
+    sp: *mut P::Cell,
+    fp: *mut P::Cell,
     st: *const SideTableEntry,
     cx: *mut Cx,
     mem: *mut u8,
@@ -213,7 +243,7 @@ handlers! { (ip, sp, fp, st, cx, mem);
         if !out::call(cx) {
             return TRAP;
         }
-        sp = (*cx).sp;
+        sp = (*cx).sp.cast();
         mem = (*cx).mem_base;
     }
     /// Enters the function whose index comes in the register `mem`: with its own registers this handler has enough of them.
@@ -246,12 +276,67 @@ handlers! { (ip, sp, fp, st, cx, mem);
         let at = ip;
         let ty = read_u32(&mut ip);
         let table = read_u32(&mut ip);
-        let index = pop::<u32>(&mut sp);
+        let index = pop::<u64, _>(&mut sp);
         let reference = out::fill_element(cx, table, index);
         if reference == 0 {
             return trap(at, sp, cx, TrapCode::IndirectCallToNull);
         }
         call_reference!(reference, ty, at; ip, sp, fp, st, cx, mem);
+    }
+    /// Goes on with `cx.callee` of `cx.callee_vmctx` in place of the running function. The arguments are on top of the operand stack.
+    #[inline(never)]
+    tail_call {
+        if (*(*cx).vm_store).interrupt != 0 {
+            return trap(ip, sp, cx, TrapCode::Interrupt);
+        }
+        let callee = (*cx).callee;
+        let interpreted = (*cx).callee_vmctx == (*cx).vmctx
+            && callee >= (*cx).imported_functions
+            && (*(*cx).jump_table.add(callee as usize)).load(Ordering::Acquire) == 0;
+        if interpreted {
+            return replace_frame::<P>(ip, sp, fp, st, cx, mem);
+        }
+        if (*cx).frame_top == (*cx).frame_base {
+            save!(ip, sp, fp, st, cx);
+            out::leave_tail_call(cx);
+            return TAIL_CALL;
+        }
+        // The frame is gone, and its caller does the call.
+        let params = out::callee_params(cx);
+        std::ptr::copy(sp.sub(params), fp, params);
+        sp = fp.add(params);
+        leave_frame!(ip, sp, fp, st, cx);
+        return call_outside::<P>(ip, sp, fp, st, cx, mem);
+    }
+    /// Enters `cx.callee`, which is interpreted, in the place of the running frame.
+    #[inline(never)]
+    replace_frame {
+        let callee = (*cx).callee;
+        let defined = (callee - (*cx).imported_functions) as usize;
+        if P::RECORD {
+            let entries = (*cx).entries.add(defined);
+            *entries = (*entries).wrapping_add(1);
+            if *entries == 1 {
+                out::record_first_entry(cx, callee);
+            }
+        } else {
+            let hot = (*cx).hotness.add(defined);
+            let before = *hot;
+            *hot = before.wrapping_add(1);
+            if before.wrapping_sub(1) >= (*cx).hot_after {
+                out::function_is_new_or_hot(cx, callee);
+            }
+        }
+        let FunctionRecord { params, locals, frame_slots, code_start, side_table_start, .. } = *(*cx).functions.add(defined);
+        if frame_slots as usize >= ((*cx).stack_end as usize - fp as usize) / size_of::<P::Cell>() {
+            return trap(ip, sp, cx, TrapCode::StackOverflow);
+        }
+        std::ptr::copy(sp.sub(params as usize), fp, params as usize);
+        run_function!(cx, callee);
+        sp = fp.add(params as usize);
+        zero_locals!(sp, fp.add(locals as usize));
+        ip = (*cx).code.add(code_start as usize);
+        st = (*cx).side_table.add(side_table_start as usize);
     }
     /// Returns any number of results.
     #[cold]
@@ -277,15 +362,15 @@ handlers! { (ip, sp, fp, st, cx, mem);
     nop {}
     /// `block` and `loop`: nothing but the block type to step over.
     block {
-        skip(&mut ip);
+        skip_block_type::<P>(&mut ip);
     }
     /// So many of them at once, in the quickened copy.
     blocks {
         ip = ip.add(2 * usize::from(*ip) - 1);
     }
     op_if {
-        if pop::<bool>(&mut sp) {
-            skip(&mut ip);
+        if pop::<bool, _>(&mut sp) {
+            skip_block_type::<P>(&mut ip);
             st = st.add(1);
         } else {
             branch!(st, ip; ip, sp, fp, st, cx, mem);
@@ -317,7 +402,7 @@ handlers! { (ip, sp, fp, st, cx, mem);
         branch!(st, ip; ip, sp, fp, st, cx, mem);
     }
     br_if {
-        if pop::<bool>(&mut sp) {
+        if pop::<bool, _>(&mut sp) {
             branch!(st, ip; ip, sp, fp, st, cx, mem);
         } else {
             skip(&mut ip);
@@ -327,7 +412,7 @@ handlers! { (ip, sp, fp, st, cx, mem);
     br_table {
         let origin = ip;
         let labels = read_u32(&mut ip);
-        let index = pop::<u32>(&mut sp).min(labels);
+        let index = pop::<u32, _>(&mut sp).min(labels);
         branch!(st.add(index as usize), origin; ip, sp, fp, st, cx, mem);
     }
     call {
@@ -338,10 +423,10 @@ handlers! { (ip, sp, fp, st, cx, mem);
         let at = ip;
         let ty = read_u32(&mut ip);
         let table = read_u32(&mut ip);
-        let index = pop::<u32>(&mut sp);
+        let index = pop::<u64, _>(&mut sp);
         let vmctx = (*cx).vmctx;
         let elements = *vmctx.add((*cx).layout.table(table) as usize).cast::<*const VmTable>();
-        if u64::from(index) >= (*elements).len {
+        if index >= (*elements).len {
             return trap(at, sp, cx, TrapCode::TableOutOfBounds);
         }
         let element = *(*elements).elements.add(index as usize);
@@ -353,5 +438,101 @@ handlers! { (ip, sp, fp, st, cx, mem);
             return trap(at, sp, cx, TrapCode::IndirectCallToNull);
         }
         call_reference!(reference, ty, at; ip, sp, fp, st, cx, mem);
+    }
+    return_call {
+        let callee = read_u32(&mut ip);
+        tail_call_function!(callee, (*cx).vmctx; ip, sp, fp, st, cx, mem);
+    }
+    #[inline(never)]
+    return_call_indirect {
+        let at = ip;
+        let ty = read_u32(&mut ip);
+        let table = read_u32(&mut ip);
+        let index = pop::<u64, _>(&mut sp);
+        let Some(reference) = out::table_get(cx, table, index) else { return trap(at, sp, cx, TrapCode::TableOutOfBounds) };
+        if reference == 0 {
+            return trap(at, sp, cx, TrapCode::IndirectCallToNull);
+        }
+        let (function, vmctx) = callee_of!(reference, ty, at; sp, st, cx);
+        tail_call_function!(function, vmctx; ip, sp, fp, st, cx, mem);
+    }
+    call_ref {
+        let at = ip;
+        let ty = read_u32(&mut ip);
+        let reference = pop::<u64, _>(&mut sp);
+        if reference == 0 {
+            return trap(at, sp, cx, TrapCode::NullReference);
+        }
+        call_reference!(reference, ty, at; ip, sp, fp, st, cx, mem);
+    }
+    return_call_ref {
+        let at = ip;
+        let ty = read_u32(&mut ip);
+        let reference = pop::<u64, _>(&mut sp);
+        if reference == 0 {
+            return trap(at, sp, cx, TrapCode::NullReference);
+        }
+        let (function, vmctx) = callee_of!(reference, ty, at; sp, st, cx);
+        tail_call_function!(function, vmctx; ip, sp, fp, st, cx, mem);
+    }
+    br_on_null {
+        if word!(sp.sub(1)) == 0 {
+            sp = sp.sub(1);
+            branch!(st, ip; ip, sp, fp, st, cx, mem);
+        } else {
+            skip(&mut ip);
+            st = st.add(1);
+        }
+    }
+    br_on_non_null {
+        if word!(sp.sub(1)) != 0 {
+            branch!(st, ip; ip, sp, fp, st, cx, mem);
+        } else {
+            sp = sp.sub(1);
+            skip(&mut ip);
+            st = st.add(1);
+        }
+    }
+    /// Enters a block; its clauses, with an entry each, matter to exceptions only.
+    #[inline(never)]
+    try_table {
+        ip = ip.add(usize::from(is_reference_prefix(*ip)));
+        skip(&mut ip);
+        for _ in 0..read_u32(&mut ip) {
+            let has_tag = *ip < 2;
+            ip = ip.add(1);
+            if has_tag {
+                skip(&mut ip);
+            }
+            skip(&mut ip);
+            st = st.add(1);
+        }
+    }
+    throw {
+        let at = ip;
+        let tag = read_u32(&mut ip);
+        save!(at, sp, fp, st, cx);
+        exceptions::throw(cx, tag);
+        return TRAP;
+    }
+    throw_ref {
+        save!(ip, sp, fp, st, cx);
+        exceptions::throw_ref(cx, word!(sp.sub(1)));
+        return TRAP;
+    }
+}
+
+/// Steps over a block type. In quickened code it is always one number (see [`super::quicken`]).
+///
+/// # Safety
+/// `ip` points to a validated block type.
+#[inline(always)]
+unsafe fn skip_block_type<P: Probe>(ip: &mut *const u8) {
+    // SAFETY: by contract.
+    unsafe {
+        if P::RECORD && is_reference_prefix(**ip) {
+            *ip = ip.add(1);
+        }
+        skip(ip);
     }
 }

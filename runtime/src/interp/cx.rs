@@ -28,13 +28,20 @@ pub const DONE: Exit = 0;
 pub const TRAP: Exit = 1;
 /// A hot loop: the saved registers stand at a loop header, for which compiled code exists.
 pub const OSR: Exit = 2;
+/// The activation's first function ended in a tail call, which stands in the store (see [`driver::Outcome`](crate::driver::Outcome)).
+pub const TAIL_CALL: Exit = 3;
 
 /// See the module. Handlers get it as a raw pointer, since calls out of the interpreter may look at it, too (backtraces).
 #[repr(C)]
 pub struct Cx {
-    /// Length in bytes and start of memory 0; refreshed after everything that may grow it.
+    /// Length in bytes and start of memory 0; refreshed after everything that may grow it. The length is 0 where the module has another memory or one with
+    /// 64-bit addresses, so that no access passes for one of a simple memory.
     pub mem_len: u64,
     pub mem_base: *mut u8,
+    /// Whether memory 0 is the only one and has 32-bit addresses.
+    pub simple_memory: bool,
+    /// Words of a slot.
+    pub slot_words: usize,
     pub vmctx: *mut u8,
     /// The module's code bytes (the instance's quickened copy, when not training), side table and function records.
     pub code: *const u8,

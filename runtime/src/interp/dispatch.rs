@@ -6,36 +6,45 @@ use super::cx::{Cx, Exit};
 use super::fused::install;
 use super::memory::*;
 use super::variables::*;
+use std::marker::PhantomData;
 use trjit_module::flat::SideTableEntry;
 
 /// A handler: see the module's table of registers.
-pub type Handler = unsafe fn(*const u8, *mut u64, *mut u64, *const SideTableEntry, *mut Cx, *mut u8) -> Exit;
+pub type Handler<C> = unsafe fn(*const u8, *mut C, *mut C, *const SideTableEntry, *mut Cx, *mut u8) -> Exit;
 
-/// What handlers do beside their work.
+/// What handlers do beside their work, and on which slots.
 pub trait Probe {
+    /// A slot of a frame: one word, or two where the module uses v128. Whatever copies values of unknown type copies whole slots; all else
+    /// stands in the low word.
+    type Cell: Copy + 'static;
     /// Whether entries, branches and indirect calls are recorded.
     const RECORD: bool;
 }
 
 /// Counts only what tier-up needs.
-pub struct Plain;
+pub struct Plain<C>(PhantomData<C>);
 /// Records the profile; nothing tiers up.
-pub struct Training;
+pub struct Training<C>(PhantomData<C>);
+/// Slots of modules without v128, and of those with it.
+pub type Narrow = u64;
+pub type Wide = [u64; 2];
 
-impl Probe for Plain {
+impl<C: Copy + 'static> Probe for Plain<C> {
+    type Cell = C;
     const RECORD: bool = false;
 }
 
-impl Probe for Training {
+impl<C: Copy + 'static> Probe for Training<C> {
+    type Cell = C;
     const RECORD: bool = true;
 }
 
 /// The tables for one probe.
-pub struct Table<P>(std::marker::PhantomData<P>);
+pub struct Table<P>(PhantomData<P>);
 
 macro_rules! table {
     ($($opcode:literal => $handler:ident,)*) => {{
-        let mut table: [Handler; 256] = [invalid::<P>; 256];
+        let mut table: [Handler<P::Cell>; 256] = [invalid::<P>; 256];
         $(table[$opcode] = $handler::<P>;)*
         table
     }};
@@ -43,16 +52,17 @@ macro_rules! table {
 
 impl<P: Probe> Table<P> {
     /// By opcode.
-    pub const OPS: &'static [Handler; 256] = &Self::ops();
+    pub const OPS: &'static [Handler<P::Cell>; 256] = &Self::ops();
 
-    const fn ops() -> [Handler; 256] {
+    const fn ops() -> [Handler<P::Cell>; 256] {
         // Training runs the original code.
         if P::RECORD { Self::original() } else { install::<P>(Self::original()) }
     }
 
-    const fn original() -> [Handler; 256] {
+    const fn original() -> [Handler<P::Cell>; 256] {
         table! {
         0x00 => op_unreachable, 0x01 => nop, 0x02 => block, 0x03 => block, 0x04 => op_if, 0x05 => op_else, 0x0b => op_end,
+        0x08 => throw, 0x0a => throw_ref, 0x12 => return_call, 0x13 => return_call_indirect, 0x14 => call_ref, 0x15 => return_call_ref, 0x1f => try_table,
         0x0c => br, 0x0d => br_if, 0x0e => br_table, 0x0f => op_return, 0x10 => call, 0x11 => call_indirect,
         0x1a => drop_value, 0x1b => select, 0x1c => select_typed,
         0x20 => local_get, 0x21 => local_set, 0x22 => local_tee, 0x23 => global_get, 0x24 => global_set, 0x25 => table_get, 0x26 => table_set,
@@ -86,12 +96,12 @@ impl<P: Probe> Table<P> {
         0xbc => reinterpret, 0xbd => reinterpret, 0xbe => reinterpret, 0xbf => reinterpret,
         0xc0 => i32_extend8_s, 0xc1 => i32_extend16_s, 0xc2 => i64_extend8_s, 0xc3 => i64_extend16_s, 0xc4 => i64_extend32_s,
         0xd0 => ref_null, 0xd1 => ref_is_null, 0xd2 => ref_func,
-        0xfc => prefixed,
+        0xd4 => ref_as_non_null, 0xd5 => br_on_null, 0xd6 => br_on_non_null, 0xfc => prefixed, 0xfd => simd, 0xfe => atomic,
         }
     }
 
     /// By the number behind the prefix 0xFC.
-    pub const SATURATING: &'static [Handler; 8] = &[
+    pub const SATURATING: &'static [Handler<P::Cell>; 8] = &[
         i32_trunc_sat_f32_s::<P>,
         i32_trunc_sat_f32_u::<P>,
         i32_trunc_sat_f64_s::<P>,

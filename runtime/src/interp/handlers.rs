@@ -12,8 +12,8 @@ macro_rules! handlers {
         #[allow(unused_mut, unused_assignments, unused_variables, unreachable_code, clippy::macro_metavars_in_unsafe)]
         pub unsafe fn $name<P: Probe>(
             mut $ip: *const u8,
-            mut $sp: *mut u64,
-            mut $fp: *mut u64,
+            mut $sp: *mut P::Cell,
+            mut $fp: *mut P::Cell,
             mut $st: *const SideTableEntry,
             $cx: *mut Cx,
             mut $mem: *mut u8,
@@ -53,6 +53,13 @@ macro_rules! indexed {
     };
 }
 
+/// The low word of a slot, where scalars and references stand: a place.
+macro_rules! word {
+    ($slot:expr) => {
+        (*($slot).cast::<u64>())
+    };
+}
+
 /// A type that a slot holds.
 pub trait Slot: Copy {
     fn from_slot(slot: u64) -> Self;
@@ -83,21 +90,21 @@ slot_types! {
 /// # Safety
 /// The operand stack is not empty.
 #[inline(always)]
-pub(super) unsafe fn pop<T: Slot>(sp: &mut *mut u64) -> T {
+pub(super) unsafe fn pop<T: Slot, C>(sp: &mut *mut C) -> T {
     // SAFETY: by contract.
     unsafe {
         *sp = sp.sub(1);
-        T::from_slot(**sp)
+        T::from_slot(word!(*sp))
     }
 }
 
 /// # Safety
 /// The frame has room, as validation computed.
 #[inline(always)]
-pub(super) unsafe fn push<T: Slot>(sp: &mut *mut u64, value: T) {
+pub(super) unsafe fn push<T: Slot, C>(sp: &mut *mut C, value: T) {
     // SAFETY: by contract.
     unsafe {
-        **sp = value.to_slot();
+        word!(*sp) = value.to_slot();
         *sp = sp.add(1);
     }
 }
@@ -106,8 +113,8 @@ pub(super) unsafe fn push<T: Slot>(sp: &mut *mut u64, value: T) {
 macro_rules! save {
     ($ip:ident, $sp:ident, $fp:ident, $st:ident, $cx:ident) => {{
         (*$cx).ip = $ip;
-        (*$cx).sp = $sp;
-        (*$cx).fp = $fp;
+        (*$cx).sp = $sp.cast();
+        (*$cx).fp = $fp.cast();
         (*$cx).st = $st;
     }};
 }
@@ -115,12 +122,24 @@ macro_rules! save {
 /// Ends the run with a trap at `ip`.
 #[cold]
 #[inline(never)]
-pub(super) unsafe fn trap(ip: *const u8, sp: *mut u64, cx: *mut Cx, code: TrapCode) -> Exit {
+pub(super) unsafe fn trap<C>(ip: *const u8, sp: *mut C, cx: *mut Cx, code: TrapCode) -> Exit {
     // SAFETY: `cx` is the running activation's.
     unsafe {
         (*cx).ip = ip.sub(1);
-        (*cx).sp = sp;
+        (*cx).sp = sp.cast();
         (*cx).trap = Some(code);
+    }
+    TRAP
+}
+
+/// Ends the run with the trap in `cx.trap`, or the one that is pending in the store, at `ip`.
+#[cold]
+#[inline(never)]
+pub(super) unsafe fn stop<C>(ip: *const u8, sp: *mut C, cx: *mut Cx) -> Exit {
+    // SAFETY: `cx` is the running activation's.
+    unsafe {
+        (*cx).ip = ip.sub(1);
+        (*cx).sp = sp.cast();
     }
     TRAP
 }
@@ -130,4 +149,4 @@ pub(super) unsafe fn trap(ip: *const u8, sp: *mut u64, cx: *mut Cx, code: TrapCo
 #[repr(C, packed)]
 pub(super) struct Unaligned<T>(pub T);
 
-pub(super) use {handlers, indexed, save};
+pub(super) use {handlers, indexed, save, word};

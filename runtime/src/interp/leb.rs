@@ -34,6 +34,26 @@ pub unsafe fn read_u32(ip: &mut *const u8) -> u32 {
     }
 }
 
+/// Reads an unsigned 64-bit immediate and steps over it; for outlined functions.
+///
+/// # Safety
+/// `ip` points to a validated immediate.
+#[inline]
+pub unsafe fn read_u64(ip: &mut *const u8) -> u64 {
+    let (mut value, mut shift) = (0, 0);
+    loop {
+        // SAFETY: by contract; the last byte ends the loop.
+        let byte = unsafe { **ip };
+        // SAFETY: as above.
+        *ip = unsafe { ip.add(1) };
+        value |= u64::from(byte & 0x7f) << shift;
+        shift += 7;
+        if byte < 0x80 {
+            return value;
+        }
+    }
+}
+
 /// Defines a reader of signed immediates of up to `$last + 1` bytes.
 macro_rules! signed {
     ($(#[$meta:meta])* $name:ident: $ty:ty, $($byte:literal)*, $last:literal) => {

@@ -1,11 +1,23 @@
-//! Handlers of loads and stores: one comparison checks the bounds, in 64 bits, so that no sum wraps.
+//! Handlers of loads and stores of memory 0 with 32-bit addresses: one comparison checks the bounds, in 64 bits, so that no sum wraps. What it refuses
+//! (all accesses of modules with other memories, where `cx.mem_len` is 0) goes to [`super::memarg`].
 
 use super::cx::{Cx, Exit};
 use super::dispatch::{Probe, Table};
 use super::handlers::*;
 use super::leb::{read_u32, skip};
-use trjit_module::TrapCode;
+use super::length::NAMES_MEMORY;
+use super::memarg::general_access;
 use trjit_module::flat::SideTableEntry;
+
+/// Whether a memory index follows the alignment at `ip`. In quickened code there is none (or all accesses are out of the fast handlers' bounds).
+///
+/// # Safety
+/// `ip` points to an alignment.
+#[inline(always)]
+unsafe fn names_memory<P: Probe>(ip: *const u8) -> bool {
+    // SAFETY: by contract.
+    P::RECORD && u32::from(unsafe { *ip }) & NAMES_MEMORY != 0
+}
 
 /// Memory instructions: the immediate is the offset; the alignment before it is stepped over.
 macro_rules! memory {
@@ -14,7 +26,7 @@ macro_rules! memory {
             $name {
                 let $at = $ip;
                 let $offset = u64::from(*$ip.add(1));
-                if (*$ip | *$ip.add(1)) >= 0x80 {
+                if (*$ip | *$ip.add(1)) >= 0x80 || names_memory::<P>($ip) {
                     return $wide::<P>($ip, $sp, $fp, $st, $cx, $mem);
                 }
                 $ip = $ip.add(2);
@@ -23,6 +35,9 @@ macro_rules! memory {
             #[inline(never)]
             $wide {
                 let $at = $ip;
+                if names_memory::<P>($ip) {
+                    return general_access::<P>($ip, $sp, $fp, $st, $cx, $mem);
+                }
                 skip(&mut $ip);
                 let $offset = u64::from(read_u32(&mut $ip));
                 $body
@@ -34,12 +49,12 @@ macro_rules! memory {
 macro_rules! load {
     ($($name:ident, $wide:ident: $memory:ty => $slot:ty;)*) => {
         memory! { (ip, sp, fp, st, cx, mem); $($name, $wide: |at, offset| {
-            let address = u64::from(u32::from_slot(*sp.sub(1))) + offset;
+            let address = u64::from(u32::from_slot(word!(sp.sub(1)))) + offset;
             if address + size_of::<$memory>() as u64 > (*cx).mem_len {
-                return trap(at, sp, cx, TrapCode::MemoryOutOfBounds);
+                return general_access::<P>(at, sp, fp, st, cx, mem);
             }
             let value = (*mem.add(address as usize).cast::<Unaligned<$memory>>()).0;
-            *sp.sub(1) = Slot::to_slot(value as $slot);
+            word!(sp.sub(1)) = Slot::to_slot(value as $slot);
         })* }
     };
 }
@@ -47,12 +62,12 @@ macro_rules! load {
 macro_rules! store {
     ($($name:ident, $wide:ident: $slot:ty => $memory:ty;)*) => {
         memory! { (ip, sp, fp, st, cx, mem); $($name, $wide: |at, offset| {
-            let address = u64::from(u32::from_slot(*sp.sub(2))) + offset;
+            let address = u64::from(u32::from_slot(word!(sp.sub(2)))) + offset;
             if address + size_of::<$memory>() as u64 > (*cx).mem_len {
-                return trap(at, sp, cx, TrapCode::MemoryOutOfBounds);
+                return general_access::<P>(at, sp, fp, st, cx, mem);
             }
             sp = sp.sub(2);
-            (*mem.add(address as usize).cast::<Unaligned<$memory>>()).0 = <$slot>::from_slot(*sp.add(1)) as $memory;
+            (*mem.add(address as usize).cast::<Unaligned<$memory>>()).0 = <$slot>::from_slot(word!(sp.add(1))) as $memory;
         })* }
     };
 }

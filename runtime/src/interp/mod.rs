@@ -25,17 +25,23 @@
 //! | [`out`] | everything that leaves the interpreter |
 
 mod arithmetic;
+mod atomics;
 mod control;
+mod crossing;
 pub mod cx;
 mod dispatch;
+mod exceptions;
 mod fused;
 mod handlers;
 mod leb;
+mod length;
+mod memarg;
 mod memory;
 pub mod numeric;
 mod out;
 pub(crate) mod quicken;
 pub mod run;
+mod simd;
 mod variables;
 
 pub(crate) use out::instance_of;

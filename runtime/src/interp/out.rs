@@ -1,11 +1,14 @@
 //! Ways out of the interpreter's handlers: calls that leave the activation, tier-up, recording, and operations too large for a handler.
 
+use super::crossing::{Place, move_values};
 use super::cx::Cx;
 use super::leb::read_u32;
 use crate::driver;
 use crate::instance::InstanceInner;
 use crate::jit;
+use crate::trap::Unwinding;
 use std::mem::offset_of;
+use trjit_module::flat::{MemoryRecord, TableRecord};
 use trjit_module::vm::{VmHeader, VmTable};
 use trjit_module::{DefinedFuncIndex, FuncIndex, TrapCode};
 
@@ -34,7 +37,9 @@ pub unsafe fn instance_of(vmctx: *mut u8) -> *mut InstanceInner {
 pub unsafe fn refresh_memory(cx: *mut Cx) {
     // SAFETY: by contract; definitions live as long as the store.
     unsafe {
-        if let Some(memory) = instance(cx).memory_definition(0) {
+        if (*cx).simple_memory
+            && let Some(memory) = instance(cx).memory_definition(0)
+        {
             (*cx).mem_base = (*memory).base;
             (*cx).mem_len = (*memory).len;
         }
@@ -42,7 +47,7 @@ pub unsafe fn refresh_memory(cx: *mut Cx) {
 }
 
 /// Calls `cx.callee` of `cx.callee_vmctx` by compiled code, a host function or another activation; arguments are on top of the operand stack, and `cx.sp` ends
-/// behind the results. False when a trap is pending.
+/// behind the results. False when a trap or an exception is pending.
 ///
 /// # Safety
 /// The registers are saved in `cx`.
@@ -53,17 +58,65 @@ pub unsafe fn call(cx: *mut Cx) -> bool {
         let callee = instance_of((*cx).callee_vmctx);
         let function = FuncIndex((*cx).callee);
         let ty = (*callee).func_type(function);
-        let (params, results) = (ty.param_bytes().len(), ty.result_bytes().len());
-        let slots = (*cx).sp.sub(params);
+        let params = ty.params().len();
+        let start = (*cx).sp.sub(params * (*cx).slot_words);
+        move_values(Place { start, words: (*cx).slot_words }, Place { start, words: ty.slot_words() }, params);
+        call_crossed(cx, callee, function, start).is_ok()
+    }
+}
+
+/// As [`call`], the arguments being in crossing slots at `slots`, where the results go.
+///
+/// # Safety
+/// As [`call`]; `callee` is an instance of the store.
+pub unsafe fn call_crossed(cx: *mut Cx, callee: *mut InstanceInner, function: FuncIndex, slots: *mut u64) -> Result<(), Unwinding> {
+    // SAFETY: by contract.
+    unsafe {
+        let ty = (*callee).func_type(function);
         let store = (*cx).store;
         let saved = ((*store).stack_top, (*store).frame_top);
-        (*store).stack_top = slots.add(params.max(results));
+        (*store).stack_top = slots.add(ty.crossing_words());
         (*store).frame_top = (*cx).frame_top;
         let done = driver::call_function(store, callee, function, slots);
         ((*store).stack_top, (*store).frame_top) = saved;
-        (*cx).sp = slots.add(results);
+        let results = ty.results().len();
+        if done.is_ok() {
+            move_values(Place { start: slots, words: ty.slot_words() }, Place { start: slots, words: (*cx).slot_words }, results);
+        }
+        (*cx).sp = slots.add(results * (*cx).slot_words);
         refresh_memory(cx);
-        done.is_ok()
+        done
+    }
+}
+
+/// How many parameters `cx.callee` of `cx.callee_vmctx` has.
+///
+/// # Safety
+/// `cx` is the running activation's.
+#[inline(never)]
+pub unsafe fn callee_params(cx: *const Cx) -> usize {
+    // SAFETY: by contract.
+    unsafe { (*instance_of((*cx).callee_vmctx)).func_type(FuncIndex((*cx).callee)).params().len() }
+}
+
+/// Leaves the activation's first frame for `cx.callee` of `cx.callee_vmctx`: moves the arguments from the top of the operand stack to the frame's start, and
+/// notes the tail call for the driver.
+///
+/// # Safety
+/// The registers are saved in `cx`.
+#[inline(never)]
+pub unsafe fn leave_tail_call(cx: *mut Cx) {
+    // SAFETY: by contract.
+    unsafe {
+        let ty = (*instance_of((*cx).callee_vmctx)).func_type(FuncIndex((*cx).callee));
+        let params = ty.params().len();
+        let words = (*cx).slot_words;
+        std::ptr::copy((*cx).sp.sub(params * words), (*cx).fp, params * words);
+        move_values(Place { start: (*cx).fp, words }, Place { start: (*cx).fp, words: ty.slot_words() }, params);
+        let vm = (*cx).vm_store;
+        (*vm).tail_vmctx = (*cx).callee_vmctx;
+        (*vm).tail_function = (*cx).callee.into();
+        (*vm).tail_args = (*cx).fp;
     }
 }
 
@@ -136,20 +189,22 @@ pub unsafe fn record_indirect(cx: *mut Cx, site: u32, callee_vmctx: *mut u8, fun
 /// `cx` is the running activation's.
 #[cold]
 #[inline(never)]
-pub unsafe fn fill_element(cx: *mut Cx, table: u32, index: u32) -> u64 {
+pub unsafe fn fill_element(cx: *mut Cx, table: u32, index: u64) -> u64 {
     // SAFETY: by contract. The index was checked by the caller.
-    unsafe { instance(cx).table_get(table, u64::from(index)).unwrap_or(0) }
+    unsafe { instance(cx).table_get(table, index).unwrap_or(0) }
 }
 
 /// # Safety
 /// `cx` is the running activation's.
 #[inline(never)]
-pub unsafe fn memory_grow(cx: *mut Cx, delta: u64) -> u64 {
+pub unsafe fn memory_grow(cx: *mut Cx, memory: u32, delta: u64) -> u64 {
     // SAFETY: by contract.
     unsafe {
-        let old = instance(cx).memory_grow(0, u64::from(delta as u32));
+        let instance = instance(cx);
+        let old = instance.memory_grow(memory, delta);
+        let is_64 = instance.code.module().memories()[memory as usize].flags & MemoryRecord::MEMORY64 != 0;
         refresh_memory(cx);
-        u64::from(old as u32)
+        if is_64 { old } else { u64::from(old as u32) }
     }
 }
 
@@ -160,7 +215,7 @@ pub unsafe fn memory_grow(cx: *mut Cx, delta: u64) -> u64 {
 #[inline(never)]
 pub unsafe fn table_get(cx: *mut Cx, table: u32, index: u64) -> Option<u64> {
     // SAFETY: by contract.
-    unsafe { instance(cx).table_get(table, u64::from(index as u32)).ok() }
+    unsafe { instance(cx).table_get(table, index).ok() }
 }
 
 /// # Safety
@@ -168,7 +223,7 @@ pub unsafe fn table_get(cx: *mut Cx, table: u32, index: u64) -> Option<u64> {
 #[inline(never)]
 pub unsafe fn table_set(cx: *mut Cx, table: u32, index: u64, value: u64) -> Result<(), TrapCode> {
     // SAFETY: by contract.
-    unsafe { instance(cx).table_set(table, u64::from(index as u32), value) }
+    unsafe { instance(cx).table_set(table, index, value) }
 }
 
 /// # Safety
@@ -189,9 +244,11 @@ pub unsafe fn bulk_operation(cx: *mut Cx, op: u32) -> Result<(), TrapCode> {
     unsafe {
         let instance = instance(cx);
         let mut ip = (*cx).ip;
+        let words = (*cx).slot_words;
+        // Operands of 32 bits are zero-extended.
         let pop = || {
-            (*cx).sp = (*cx).sp.sub(1);
-            u64::from(*(*cx).sp as u32)
+            (*cx).sp = (*cx).sp.sub(words);
+            *(*cx).sp
         };
         match op {
             8 => {
@@ -223,20 +280,20 @@ pub unsafe fn bulk_operation(cx: *mut Cx, op: u32) -> Result<(), TrapCode> {
             }
             15 => {
                 let table = read_u32(&mut ip);
-                let delta = pop();
-                let slot = (*cx).sp.sub(1);
-                *slot = u64::from(instance.table_grow(table, *slot, delta) as u32);
+                let (delta, value) = (pop(), pop());
+                let old = instance.table_grow(table, value, delta);
+                let is_64 = instance.code.module().tables()[table as usize].flags & TableRecord::TABLE64 != 0;
+                *(*cx).sp = if is_64 { old } else { u64::from(old as u32) };
+                (*cx).sp = (*cx).sp.add(words);
             }
             16 => {
                 let table = read_u32(&mut ip);
                 *(*cx).sp = table_len(instance, table);
-                (*cx).sp = (*cx).sp.add(1);
+                (*cx).sp = (*cx).sp.add(words);
             }
             17 => {
                 let table = read_u32(&mut ip);
-                let len = pop();
-                (*cx).sp = (*cx).sp.sub(2);
-                let (dst, value) = (u64::from(*(*cx).sp as u32), *(*cx).sp.add(1));
+                let (len, value, dst) = (pop(), pop(), pop());
                 instance.table_fill(table, dst, value, len)?;
             }
             // Validation lets no other number through.

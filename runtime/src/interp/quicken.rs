@@ -2,15 +2,16 @@
 //!
 //! The copy belongs to an instance, has the layout of [`Module::code`] and is filled function by function, on first entry; untouched pages cost
 //! nothing. Of a sequence in [`SEQUENCES`] only the first byte changes, so that positions, side table and immediates are those of the original, and any
-//! instruction in the middle can still be entered by itself (of a run of blocks the first block type changes, too). No sequence spans the target of a branch or a call: the handler goes from the first
+//! instruction in the middle can still be entered by itself (of a run of blocks the first block type changes, too, and [`join_immediates`] sets bits). No sequence spans the target of a branch or a call: the handler goes from the first
 //! instruction to the last.
 //!
 //! Invariant: the interpreter, when not training, runs quickened functions only. There `end` never ends a function: returns have opcodes
 //! by their number of results.
 
 use super::fused::{BLOCKS, RETURN_MANY, RETURN_NONE, RETURN_ONE, SEQUENCES, Sequence};
+use super::length::{NAMES_MEMORY, instruction_len, is_reference_prefix};
 use trjit_module::Module;
-use trjit_module::flat::FunctionRecord;
+use trjit_module::flat::{FunctionRecord, MemoryRecord};
 
 /// An element of a sequence's pattern.
 #[derive(Clone, Copy)]
@@ -59,12 +60,18 @@ impl Quickened {
         let (start, end) = (record.code_start as usize, (record.body.offset + record.body.len) as usize);
         // The last instruction is never the byte 0.
         if self.0[end - 1] == 0 {
-            quicken(&module.code()[start..end], &mut self.0[start..end], record.results);
+            quicken(&module.code()[start..end], &mut self.0[start..end], record.results, has_simple_memory(module));
         }
     }
 }
 
-fn quicken(original: &[u8], copy: &mut [u8], results: u32) {
+/// Whether loads and stores can look at nothing but memory 0 with 32-bit addresses.
+pub(crate) fn has_simple_memory(module: &Module) -> bool {
+    module.memories().len() <= 1 && module.memories().iter().all(|memory| memory.flags & MemoryRecord::MEMORY64 == 0)
+}
+
+/// `simple_memory`: see [`has_simple_memory`]; loads and stores of other modules are left as they are.
+fn quicken(original: &[u8], copy: &mut [u8], results: u32, simple_memory: bool) {
     copy.copy_from_slice(original);
     let returns = match results {
         0 => RETURN_NONE,
@@ -76,7 +83,8 @@ fn quicken(original: &[u8], copy: &mut [u8], results: u32) {
         let opcode = original[at];
         let (first, last) = CANDIDATES[opcode as usize];
         let rest = &original[at..];
-        at += match SEQUENCES[first as usize..last as usize].iter().find_map(|sequence| length(sequence, rest).map(|len| (sequence, len))) {
+        let mut sequences = SEQUENCES[first as usize..last as usize].iter().filter(|sequence| simple_memory || !sequence.has_memory());
+        at += match sequences.find_map(|sequence| length(sequence, rest).map(|len| (sequence, len))) {
             Some((sequence, len)) => {
                 copy[at] = sequence.opcode;
                 len
@@ -91,6 +99,9 @@ fn quicken(original: &[u8], copy: &mut [u8], results: u32) {
                 }
                 if opcode == 0x0f {
                     copy[at] = returns;
+                }
+                if simple_memory || !matches!(opcode, 0x28..=0x3e) {
+                    join_immediates(&mut copy[at..]);
                 }
                 instruction_len(rest)
             }
@@ -119,7 +130,10 @@ const CANDIDATES: [(u8, u8); 256] = {
 /// How many `block` and `loop` with a block type of one byte `code` begins with, at most 255. Compiled switches have one block for each
 /// case; in a loop they are all entered again in each iteration.
 fn block_run(code: &[u8]) -> usize {
-    code.chunks_exact(2).take(255).take_while(|block| matches!(block[0], 0x02 | 0x03) && block[1] < 0x80).count()
+    code.chunks_exact(2)
+        .take(255)
+        .take_while(|block| matches!(block[0], 0x02 | 0x03) && block[1] < 0x80 && !is_reference_prefix(block[1]))
+        .count()
 }
 
 /// The sequence's length in bytes, where `code` begins with it.
@@ -127,7 +141,8 @@ fn length(sequence: &Sequence, code: &[u8]) -> Option<usize> {
     let mut at = 0;
     for part in sequence.parts {
         let bytes = code.get(at..at + part.len())?;
-        if bytes[0] != part.opcode() || bytes[1..].iter().any(|&byte| byte >= 0x80) {
+        let names_memory = matches!(part, Part::Memory(_)) && u32::from(bytes[1]) & NAMES_MEMORY != 0;
+        if bytes[0] != part.opcode() || names_memory || bytes[1..].iter().any(|&byte| byte >= 0x80) {
             return None;
         }
         at += part.len();
@@ -135,39 +150,27 @@ fn length(sequence: &Sequence, code: &[u8]) -> Option<usize> {
     Some(at)
 }
 
-/// Length in bytes of the instruction that validated `code` begins with.
-fn instruction_len(code: &[u8]) -> usize {
-    let mut at = 1;
-    let mut immediate = || {
-        let (mut value, mut shift) = (0u32, 0u32);
-        loop {
-            let byte = code[at];
-            at += 1;
-            // Only counts and numbers below are looked at, which have 32 bits.
-            value |= u32::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
-            shift += 7;
-            if byte < 0x80 {
-                return value;
+/// Lets immediates of two numbers, which handlers take for one, be one: the last byte of the first number gets the bit that makes it go on with the second.
+/// So written, a reference type is as one of a byte, and an alignment with the index of the only memory as one without.
+fn join_immediates(copy: &mut [u8]) {
+    let last_of = |copy: &[u8], from: usize| from + copy[from..].iter().position(|byte| byte & 0x80 == 0).unwrap_or(0);
+    match copy[0] {
+        0x02..=0x04 if is_reference_prefix(copy[1]) => copy[1] |= 0x80,
+        0x1c => {
+            // Validation lets `select` have one type only.
+            let ty = last_of(copy, 1) + 1;
+            if is_reference_prefix(copy[ty]) {
+                copy[ty] |= 0x80;
             }
         }
-    };
-    let immediates = match code[0] {
-        0x02..=0x04 | 0x0c | 0x0d | 0x10 | 0x20..=0x26 | 0x3f..=0x42 | 0xd0 | 0xd2 => 1,
-        0x0e | 0x1c => immediate() + u32::from(code[0] == 0x0e),
-        0x11 | 0x28..=0x3e => 2,
-        0x43 => return 5,
-        0x44 => return 9,
-        0xfc => match immediate() {
-            0..=7 => 0,
-            9 | 11 | 13 | 15..=17 => 1,
-            _ => 2,
-        },
-        _ => 0,
-    };
-    for _ in 0..immediates {
-        immediate();
+        0x28..=0x3e => {
+            let last = last_of(copy, 1);
+            if u32::from(copy[1]) & NAMES_MEMORY != 0 {
+                copy[last] |= 0x80;
+            }
+        }
+        _ => {}
     }
-    at
 }
 
 #[cfg(test)]
@@ -176,7 +179,7 @@ mod tests {
 
     fn quickened(original: &[u8], results: u32) -> Vec<u8> {
         let mut copy = vec![0; original.len()];
-        quicken(original, &mut copy, results);
+        quicken(original, &mut copy, results, true);
         copy
     }
 
@@ -220,11 +223,30 @@ mod tests {
     }
 
     #[test]
+    fn immediates_of_two_numbers_become_one() {
+        // block (result (ref 1)); i32.load of memory 0, named, offset 5; end x2
+        let original = [0x02, 0x64, 1, 0x28, 0x42, 0, 5, 0x0b, 0x0b];
+        let copy = quickened(&original, 2);
+        assert_eq!(copy[..7], [0x02, 0xe4, 1, 0x28, 0xc2, 0, 5]);
+    }
+
+    #[test]
+    fn sequences_with_memory_need_a_simple_one() {
+        // local.get 0, i32.load offset=4, end
+        let original = [0x20, 0, 0x28, 2, 4, 0x0b];
+        let mut copy = [0; 6];
+        quicken(&original, &mut copy, 2, false);
+        assert_eq!(copy[..5], original[..5]);
+        quicken(&original, &mut copy, 2, true);
+        assert_ne!(copy[0], original[0]);
+    }
+
+    #[test]
     fn opcodes_of_sequences_are_free_and_distinct() {
         let mut seen = [false; 256];
         for opcode in SEQUENCES.iter().map(|sequence| sequence.opcode).chain([BLOCKS, RETURN_NONE, RETURN_ONE, RETURN_MANY]) {
             assert!(!std::mem::replace(&mut seen[opcode as usize], true), "{opcode:#x} is used twice");
-            let wasm = matches!(opcode, 0..=0x13 | 0x18..=0x1c | 0x1f..=0x26 | 0x28..=0xc4 | 0xd0..=0xd2 | 0xfc | 0xfd);
+            let wasm = matches!(opcode, 0..=0x05 | 0x08 | 0x0a..=0x15 | 0x1a..=0x1c | 0x1f..=0x26 | 0x28..=0xc4 | 0xd0..=0xd2 | 0xd4..=0xd6 | 0xfc..=0xfe);
             assert!(!wasm, "{opcode:#x} is an opcode of WebAssembly");
         }
     }

@@ -1,18 +1,21 @@
 //! Runs one activation: sets up the first frame, starts the handlers, and acts on how they end. The part of the driver that goes on where compiled
 //! code for a loop has finished an interpreted frame is here, too.
 
-use super::cx::{Cx, DONE, Exit, Frame, OSR};
-use super::dispatch::{Plain, Probe, Table, Training};
+use super::crossing::{Place, move_values};
+use super::cx::{Cx, DONE, Exit, OSR, TAIL_CALL};
+use super::dispatch::{Narrow, Plain, Probe, Table, Training, Wide};
+use super::exceptions;
 use super::out;
+use super::quicken::has_simple_memory;
 use crate::activation::{Activation, Kind};
-
-use crate::driver;
+use crate::driver::{self, Outcome};
 use crate::instance::InstanceInner;
 use crate::store::StoreInner;
 use crate::trap::{Reason, Unwinding};
 use trjit_module::{FuncIndex, TrapCode};
 
-/// Runs a defined function of `instance` in the interpreter. Arguments come from `slots`, results go there.
+/// Runs a defined function of `instance` in the interpreter. Arguments come from `slots`, results go there, in crossing slots of the function's type. The arguments of
+/// a tail call that it ends in stand at the store's `stack_top`.
 ///
 /// # Safety
 /// `store` and `instance` are alive and used by this thread only; `slots` has room for arguments and results.
@@ -21,7 +24,7 @@ pub unsafe fn interpret(
     instance: *mut InstanceInner,
     function: FuncIndex,
     slots: *mut u64,
-) -> Result<(), Unwinding> {
+) -> Result<Outcome, Unwinding> {
     // SAFETY: by contract.
     unsafe {
         let Some(mut cx) = first_frame(store, instance, function, slots) else {
@@ -32,9 +35,18 @@ pub unsafe fn interpret(
         activation.link(store);
         let saved = ((*store).stack_top, (*store).frame_top);
         let recording = (*store).records((*instance).id);
-        let result = if recording { run::<Training>(store, &raw mut cx) } else { run::<Plain>(store, &raw mut cx) };
-        if result.is_ok() {
-            std::ptr::copy_nonoverlapping(saved.0, slots, (*record).results as usize);
+        let cx = &raw mut cx;
+        let words = (*cx).slot_words;
+        let result = match (recording, words) {
+            (false, 1) => run::<Plain<Narrow>>(store, cx),
+            (false, _) => run::<Plain<Wide>>(store, cx),
+            (true, 1) => run::<Training<Narrow>>(store, cx),
+            (true, _) => run::<Training<Wide>>(store, cx),
+        };
+        if let Ok(Outcome::Done) = result {
+            let crossing = (*instance).func_type(function).slot_words();
+            let (from, to) = (Place { start: saved.0, words }, Place { start: slots, words: crossing });
+            move_values(from, to, (*record).results as usize);
         }
         ((*store).stack_top, (*store).frame_top) = saved;
         activation.unlink(store);
@@ -46,7 +58,7 @@ pub unsafe fn interpret(
 ///
 /// # Safety
 /// As [`interpret`].
-unsafe fn first_frame(store: *mut StoreInner, instance: *mut InstanceInner, function: FuncIndex, slots: *const u64) -> Option<Cx> {
+unsafe fn first_frame(store: *mut StoreInner, instance: *mut InstanceInner, function: FuncIndex, slots: *mut u64) -> Option<Cx> {
     // SAFETY: by contract; pointers into the module live as long as the instance holds it.
     unsafe {
         let module = (*instance).code.module();
@@ -54,17 +66,21 @@ unsafe fn first_frame(store: *mut StoreInner, instance: *mut InstanceInner, func
         let tunables = (*instance).code.engine().tunables();
         let fp = (*store).stack_top;
         let room = (*store).stack_end.offset_from(fp) as usize;
-        if record.frame_slots as usize > room {
+        let (slot_words, crossing) = (module.slot_words(), (*instance).func_type(function).slot_words());
+        if record.frame_slots as usize * slot_words > room {
             return None;
         }
-        std::ptr::copy_nonoverlapping(slots, fp, record.params as usize);
-        std::ptr::write_bytes(fp.add(record.params as usize), 0, (record.locals - record.params) as usize);
+        let (params, locals) = (record.params as usize, record.locals as usize);
+        move_values(Place { start: slots, words: crossing }, Place { start: fp, words: slot_words }, params);
+        std::ptr::write_bytes(fp.add(params * slot_words), 0, (locals - params) * slot_words);
         let (entries, branches) = (*store).counters((*instance).id);
         let recording = !entries.is_null();
         let code = if recording { module.code().as_ptr() } else { (*instance).quickened.code(module) };
         let mut cx = Cx {
             mem_len: 0,
             mem_base: std::ptr::null_mut(),
+            simple_memory: has_simple_memory(module),
+            slot_words,
             vmctx: (*instance).vmctx(),
             code,
             side_table: module.side_table().as_ptr(),
@@ -88,7 +104,7 @@ unsafe fn first_frame(store: *mut StoreInner, instance: *mut InstanceInner, func
             callee_vmctx: std::ptr::null_mut(),
             osr_entry: std::ptr::null(),
             ip: code.add(record.code_start as usize),
-            sp: fp.add(record.locals as usize),
+            sp: fp.add(locals * slot_words),
             fp,
             st: module.side_table().as_ptr().add(record.side_table_start as usize),
             trap: None,
@@ -127,23 +143,81 @@ unsafe fn count_entry(cx: *mut Cx, recording: bool) {
 ///
 /// # Safety
 /// As [`interpret`].
-unsafe fn run<P: Probe>(store: *mut StoreInner, cx: *mut Cx) -> Result<(), Unwinding> {
+unsafe fn run<P: Probe>(store: *mut StoreInner, cx: *mut Cx) -> Result<Outcome, Unwinding> {
     // SAFETY: the saved registers stand at an instruction of a validated function.
     unsafe {
         loop {
             match handlers::<P>(cx) {
-                DONE => return Ok(()),
+                DONE => return Ok(Outcome::Done),
+                TAIL_CALL => return Ok(Outcome::TailCall),
                 OSR => {
-                    enter_loop(store, cx)?;
-                    if return_to_caller(cx) {
-                        return Ok(());
+                    if let Some(outcome) = after_loop(store, cx)? {
+                        return Ok(outcome);
                     }
                 }
-                _ => return Err(trapped(store, cx)),
+                _ => {
+                    if let Some(code) = (*cx).trap.take() {
+                        return Err(driver::raise(store, Reason::Trap(code)));
+                    }
+                    go_on_with_exception(store, cx)?;
+                }
             }
         }
     }
 }
+
+/// Goes to the handler of the pending exception, where a frame of the activation has one. A trap has none.
+///
+/// # Safety
+/// The registers of the innermost frame are saved in `cx`.
+unsafe fn go_on_with_exception(store: *mut StoreInner, cx: *mut Cx) -> Result<(), Unwinding> {
+    // SAFETY: by contract.
+    unsafe {
+        if !exceptions::catch(cx) {
+            return Err(Unwinding);
+        }
+        // Guests that throw in a loop must end, too, when they shall stop.
+        if (*(*cx).vm_store).interrupt != 0 {
+            return Err(driver::raise(store, Reason::Trap(TrapCode::Interrupt)));
+        }
+        Ok(())
+    }
+}
+
+/// Runs the loop's compiled code, which leaves the current frame, and sets the registers to where the interpreter goes on; or tells how the activation ends.
+///
+/// # Safety
+/// The registers are saved in `cx`, and `cx.osr_entry` is code for the loop at `cx.ip`.
+unsafe fn after_loop(store: *mut StoreInner, cx: *mut Cx) -> Result<Option<Outcome>, Unwinding> {
+    // SAFETY: by contract.
+    unsafe {
+        let slots = (*cx).fp;
+        match enter_loop(store, cx) {
+            Ok(DONE_IN_CODE) => Ok(return_to_caller(cx).then_some(Outcome::Done)),
+            Ok(_) if (*cx).frame_top == (*cx).frame_base => {
+                (*(*cx).vm_store).tail_args = slots;
+                Ok(Some(Outcome::TailCall))
+            }
+            Ok(_) => {
+                // The frame is gone, and its caller does the call.
+                exceptions::leave_frame(cx);
+                let (vmctx, function) = ((*(*cx).vm_store).tail_vmctx, (*(*cx).vm_store).tail_function);
+                if out::call_crossed(cx, out::instance_of(vmctx), FuncIndex(function as u32), slots).is_err() {
+                    go_on_with_exception(store, cx)?;
+                }
+                Ok(None)
+            }
+            // The frame's own handlers were in the compiled code.
+            Err(unwinding) => match exceptions::leave_frame(cx) {
+                true => go_on_with_exception(store, cx).map(|()| None),
+                false => Err(unwinding),
+            },
+        }
+    }
+}
+
+/// What code for a loop returns when the function is done.
+const DONE_IN_CODE: u64 = 0;
 
 /// # Safety
 /// The registers are saved in `cx`.
@@ -151,19 +225,19 @@ unsafe fn handlers<P: Probe>(cx: *mut Cx) -> Exit {
     // SAFETY: by contract.
     unsafe {
         let ip = (*cx).ip;
-        (Table::<P>::OPS[*ip as usize])(ip.add(1), (*cx).sp, (*cx).fp, (*cx).st, cx, (*cx).mem_base)
+        (Table::<P>::OPS[*ip as usize])(ip.add(1), (*cx).sp.cast(), (*cx).fp.cast(), (*cx).st, cx, (*cx).mem_base)
     }
 }
 
-/// Runs the rest of the current frame in compiled code; its results are then at the frame's start.
+/// Runs the rest of the current frame in compiled code; its results are then at the frame's start, or (not [`DONE_IN_CODE`]) the arguments of its tail call.
 ///
 /// # Safety
 /// The registers are saved in `cx`, and `cx.osr_entry` is code for the loop at `cx.ip`.
-unsafe fn enter_loop(store: *mut StoreInner, cx: *mut Cx) -> Result<(), Unwinding> {
+unsafe fn enter_loop(store: *mut StoreInner, cx: *mut Cx) -> Result<u64, Unwinding> {
     // SAFETY: by contract.
     unsafe {
         let saved = ((*store).stack_top, (*store).frame_top);
-        (*store).stack_top = (*cx).fp.add((*(*cx).record()).frame_slots as usize);
+        (*store).stack_top = (*cx).fp.add((*(*cx).record()).frame_slots as usize * (*cx).slot_words);
         (*store).frame_top = (*cx).frame_top;
         let done = driver::enter_code(store, Kind::Loop, (*cx).vmctx, std::ptr::null(), (*cx).osr_entry, (*cx).fp);
         ((*store).stack_top, (*store).frame_top) = saved;
@@ -177,30 +251,10 @@ unsafe fn enter_loop(store: *mut StoreInner, cx: *mut Cx) -> Result<(), Unwindin
 /// # Safety
 /// `cx` is the running activation's.
 unsafe fn return_to_caller(cx: *mut Cx) -> bool {
-    // SAFETY: by contract; frames above `frame_base` were pushed by this activation.
-    unsafe {
-        (*cx).sp = (*cx).fp.add((*(*cx).record()).results as usize);
-        if (*cx).frame_top == (*cx).frame_base {
-            return true;
-        }
-        (*cx).frame_top = (*cx).frame_top.sub(1);
-        let Frame { ip, fp, st, function } = *(*cx).frame_top;
-        ((*cx).ip, (*cx).fp, (*cx).st, (*cx).function) = (ip, fp, st, function);
-        false
-    }
-}
-
-/// Makes the activation's own trap the pending one; a trap that came from deeper is pending already.
-///
-/// # Safety
-/// As [`interpret`].
-unsafe fn trapped(store: *mut StoreInner, cx: *mut Cx) -> Unwinding {
     // SAFETY: by contract.
     unsafe {
-        match (*cx).trap.take() {
-            Some(code) => driver::raise(store, Reason::Trap(code)),
-            None => Unwinding,
-        }
+        (*cx).sp = (*cx).fp.add((*(*cx).record()).results as usize * (*cx).slot_words);
+        !exceptions::leave_frame(cx)
     }
 }
 

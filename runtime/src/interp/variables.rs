@@ -1,10 +1,14 @@
 //! Handlers of locals, globals, constants, tables and references, and the way to everything behind the prefix 0xFC.
 
+use super::atomics;
 use super::cx::{Cx, Exit};
 use super::dispatch::{Probe, Table};
 use super::handlers::*;
 use super::leb::{read_i32, read_i64, read_u32, skip, small};
+use super::length::is_reference_prefix;
+use super::memarg::MemArg;
 use super::out;
+use super::simd::OPS as SIMD;
 use trjit_module::TrapCode;
 use trjit_module::flat::SideTableEntry;
 use trjit_module::vm::GlobalPlace;
@@ -14,7 +18,7 @@ handlers! { (ip, sp, fp, st, cx, mem);
         sp = sp.sub(1);
     }
     select {
-        let condition = pop::<bool>(&mut sp);
+        let condition = pop::<bool, _>(&mut sp);
         sp = sp.sub(1);
         if !condition {
             *sp.sub(1) = *sp;
@@ -23,9 +27,13 @@ handlers! { (ip, sp, fp, st, cx, mem);
     /// `select t`: a vector of one type comes before.
     select_typed {
         for _ in 0..read_u32(&mut ip) {
+            // In quickened code each type is one number.
+            if P::RECORD && is_reference_prefix(*ip) {
+                ip = ip.add(1);
+            }
             skip(&mut ip);
         }
-        let condition = pop::<bool>(&mut sp);
+        let condition = pop::<bool, _>(&mut sp);
         sp = sp.sub(1);
         if !condition {
             *sp.sub(1) = *sp;
@@ -35,19 +43,23 @@ handlers! { (ip, sp, fp, st, cx, mem);
 
 indexed! { (ip, sp, fp, st, cx, mem);
     local_get, local_get_wide: |at, index| {
-        push(&mut sp, *fp.add(index as usize));
+        *sp = *fp.add(index as usize);
+        sp = sp.add(1);
     }
     local_set, local_set_wide: |at, index| {
-        *fp.add(index as usize) = pop(&mut sp);
+        sp = sp.sub(1);
+        *fp.add(index as usize) = *sp;
     }
     local_tee, local_tee_wide: |at, index| {
         *fp.add(index as usize) = *sp.sub(1);
     }
     global_get, global_get_wide: |at, index| {
-        push(&mut sp, *global(cx, index));
+        *sp = *global(cx, index).cast::<P::Cell>();
+        sp = sp.add(1);
     }
     global_set, global_set_wide: |at, index| {
-        *global(cx, index) = pop(&mut sp);
+        sp = sp.sub(1);
+        *global(cx, index).cast::<P::Cell>() = *sp;
     }
 }
 
@@ -80,26 +92,27 @@ handlers! { (ip, sp, fp, st, cx, mem);
     /// A reinterpretation: the bits in the slot are the same.
     reinterpret {}
     memory_size {
-        skip(&mut ip);
-        push(&mut sp, ((*cx).mem_len >> 16) as u32);
+        let memory = read_u32(&mut ip);
+        let definition = MemArg { memory, offset: 0 }.definition(cx);
+        push(&mut sp, (*definition).len >> 16);
     }
     memory_grow {
-        skip(&mut ip);
+        let memory = read_u32(&mut ip);
         save!(ip, sp, fp, st, cx);
-        *sp.sub(1) = out::memory_grow(cx, *sp.sub(1));
+        word!(sp.sub(1)) = out::memory_grow(cx, memory, word!(sp.sub(1)));
         mem = (*cx).mem_base;
     }
     table_get {
         let at = ip;
         let table = read_u32(&mut ip);
-        let Some(reference) = out::table_get(cx, table, *sp.sub(1)) else { return trap(at, sp, cx, TrapCode::TableOutOfBounds) };
-        *sp.sub(1) = reference;
+        let Some(reference) = out::table_get(cx, table, word!(sp.sub(1))) else { return trap(at, sp, cx, TrapCode::TableOutOfBounds) };
+        word!(sp.sub(1)) = reference;
     }
     table_set {
         let at = ip;
         let table = read_u32(&mut ip);
         sp = sp.sub(2);
-        if let Err(code) = out::table_set(cx, table, *sp, *sp.add(1)) {
+        if let Err(code) = out::table_set(cx, table, word!(sp), word!(sp.add(1))) {
             return trap(at, sp, cx, code);
         }
     }
@@ -123,7 +136,33 @@ handlers! { (ip, sp, fp, st, cx, mem);
             return trap(at, sp, cx, code);
         }
         ip = (*cx).ip;
-        sp = (*cx).sp;
+        sp = (*cx).sp.cast();
+    }
+    /// Opcodes behind the prefix 0xFD; only modules with wide slots have them.
+    simd {
+        let at = ip;
+        let op = read_u32(&mut ip);
+        let next = (SIMD[op as usize])(ip, sp.cast(), cx);
+        if next.ip.is_null() {
+            return stop(at, sp, cx);
+        }
+        ip = next.ip;
+        sp = next.sp.cast();
+    }
+    /// Opcodes behind the prefix 0xFE.
+    atomic {
+        let at = ip;
+        save!(ip, sp, fp, st, cx);
+        let next = atomics::run(ip, sp, cx);
+        if next.ip.is_null() {
+            return stop(at, sp, cx);
+        }
+        (ip, sp) = (next.ip, next.sp);
+    }
+    ref_as_non_null {
+        if word!(sp.sub(1)) == 0 {
+            return trap(ip, sp, cx, TrapCode::NullReference);
+        }
     }
 }
 
