@@ -136,7 +136,7 @@ impl Inputs<'_> {
     fn verify(&self, bytes: &Bytes) -> Result<CacheFile, Refusal> {
         let settings = self.options.settings();
         let expected = Expectations::of_host(Some(ModuleId::of(self.module)), settings.memory);
-        CacheFile::open(bytes.clone(), &Expectations { host: settings.features, ..expected })
+        CacheFile::open(bytes.clone(), &Expectations { fuel: settings.fuel, host: settings.features, ..expected })
     }
 
     fn describe_file(&self, summary: &mut Summary, file: &CacheFile) {

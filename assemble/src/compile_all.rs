@@ -148,23 +148,24 @@ fn wrong_target(code: &CompiledFunction, reachable: &[bool]) -> Option<FuncIndex
     code.relocations.iter().map(|relocation| relocation.target).find(|&target| !has_code(target))
 }
 
-/// Both crossings of every type.
+/// The crossings of every type.
 fn trampolines(job: Job<'_>) -> Result<Vec<Unit>, TrampolineError> {
     let types = 0..job.module.types().len() as u32;
-    let pairs: Vec<Result<[Unit; 2], TrampolineError>> = types.into_par_iter().map(|ty| trampoline_pair(job, TypeIndex(ty))).collect();
+    let each: Vec<Result<[Unit; 3], TrampolineError>> = types.into_par_iter().map(|ty| trampolines_of(job, TypeIndex(ty))).collect();
     // Collected in order first: the first type that fails is the one reported, whichever thread came first.
-    Ok(pairs.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    Ok(each.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
-fn trampoline_pair(job: Job<'_>, ty: TypeIndex) -> Result<[Unit; 2], TrampolineError> {
+fn trampolines_of(job: Job<'_>, ty: TypeIndex) -> Result<[Unit; 3], TrampolineError> {
     let unit = |what, code: Result<CompiledFunction, CompileError>| match code {
         Ok(code) => Ok(Unit { what, tier: None, code }),
         Err(source) => Err(TrampolineError { ty, source }),
     };
-    let pair = [
+    let all = [
         unit(CodeItem::ToNative(ty), job.compiler.to_native(job.module, ty, job.settings))?,
         unit(CodeItem::ToInterpreter(ty), job.compiler.to_interpreter(job.module, ty, job.settings))?,
+        unit(CodeItem::TailToNative(ty), job.compiler.tail_to_native(job.module, ty, job.settings))?,
     ];
     job.progress.step(1);
-    Ok(pair)
+    Ok(all)
 }

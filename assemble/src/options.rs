@@ -9,6 +9,8 @@ pub struct Options {
     /// The CPU level that the code needs.
     pub level: CpuLevel,
     pub memory: MemoryStyle,
+    /// Code counts fuel, for engines that do.
+    pub fuel: bool,
     /// Compiling threads; `None`: one for each CPU.
     pub threads: Option<usize>,
     /// Compile every function, not only those that a profile holds.
@@ -18,14 +20,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { level: host_level(), memory: MemoryStyle::Reserved, threads: None, all: false, tiers: TierRule::default() }
+        Options { level: host_level(), memory: MemoryStyle::Reserved, fuel: false, threads: None, all: false, tiers: TierRule::default() }
     }
 }
 
 impl Options {
     /// What changes the code.
     pub fn settings(&self) -> Settings {
-        Settings { features: self.level.features(), memory: self.memory }
+        Settings { features: self.level.features(), memory: self.memory, fuel: self.fuel }
     }
 }
 

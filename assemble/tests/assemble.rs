@@ -14,7 +14,7 @@ use trjit_module::{FuncIndex, Module};
 use trjit_trace::Profile;
 
 fn options(all: bool) -> Options {
-    Options { level: CpuLevel::V1, memory: MemoryStyle::Reserved, threads: Some(2), all, tiers: TierRule::default() }
+    Options { level: CpuLevel::V1, memory: MemoryStyle::Reserved, fuel: false, threads: Some(2), all, tiers: TierRule::default() }
 }
 
 fn make(module: &Module, profile: Option<&Profile>, options: &Options, script: &Scripted) -> (Assembled, CacheFile) {

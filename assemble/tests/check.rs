@@ -31,7 +31,7 @@ const PROGRAM: &str = r#"(module
       (f64.convert_i64_u (i64.add (i64.popcnt (local.get 0)) (i64.add (i64.clz (local.get 0)) (i64.shl (local.get 0) (i64.clz (local.get 0)))))))))"#;
 
 fn options(level: CpuLevel) -> Options {
-    Options { level, memory: MemoryStyle::Reserved, threads: Some(2), all: true, tiers: TierRule::default() }
+    Options { level, memory: MemoryStyle::Reserved, fuel: false, threads: Some(2), all: true, tiers: TierRule::default() }
 }
 
 fn make(module: &Module, options: &Options, compiler: &dyn Compiler) -> CacheFile {
@@ -61,6 +61,7 @@ fn text_of(file: &CacheFile) -> LinkedText {
         functions: file.functions().iter().collect(),
         traps: file.traps().iter().collect(),
         calls: file.calls().iter().collect(),
+        handlers: file.handlers().iter().collect(),
         edges: file.edges().iter().collect(),
     }
 }
@@ -69,7 +70,7 @@ fn text_of(file: &CacheFile) -> LinkedText {
 fn forge(file: &CacheFile, module: &Module, level: CpuLevel, change: impl FnOnce(&mut LinkedText)) -> CacheFile {
     let mut text = text_of(file);
     change(&mut text);
-    let settings = Settings { features: level.features(), memory: MemoryStyle::Reserved };
+    let settings = Settings { features: level.features(), memory: MemoryStyle::Reserved, fuel: false };
     let builder = Builder::current(CraneliftCompiler::default().version());
     let bytes = write(CacheBuilder { module, settings, level, text, profile: ProfileSource::All, builder }).expect("well-formed");
     CacheFile::parse(Bytes::from(bytes)).expect("the cache parses")
@@ -339,6 +340,10 @@ impl Compiler for Liar {
         Ok(claim(self.compiler.to_interpreter(module, ty, self.more(settings))?, settings))
     }
 
+    fn tail_to_native(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
+        Ok(claim(self.compiler.tail_to_native(module, ty, self.more(settings))?, settings))
+    }
+
     fn version(&self) -> String {
         self.compiler.version()
     }
@@ -377,6 +382,10 @@ impl Compiler for Fixed {
 
     fn to_interpreter(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
         self.1.to_interpreter(module, ty, settings)
+    }
+
+    fn tail_to_native(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
+        self.1.tail_to_native(module, ty, settings)
     }
 
     fn version(&self) -> String {

@@ -25,7 +25,7 @@ const PROGRAM: &str = r#"(module
     (call $main (i32.const 8))))"#;
 
 fn options(all: bool, threads: usize) -> Options {
-    Options { level: CpuLevel::V3, memory: MemoryStyle::Reserved, threads: Some(threads), all, tiers: TierRule::default() }
+    Options { level: CpuLevel::V3, memory: MemoryStyle::Reserved, fuel: false, threads: Some(threads), all, tiers: TierRule::default() }
 }
 
 fn cache(module: &Module, profile: Option<&Profile>, options: &Options, compiler: &dyn Compiler) -> CacheFile {
@@ -84,6 +84,10 @@ impl Compiler for FailsFor {
 
     fn to_interpreter(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
         self.1.to_interpreter(module, ty, settings)
+    }
+
+    fn tail_to_native(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
+        self.1.tail_to_native(module, ty, settings)
     }
 
     fn version(&self) -> String {

@@ -10,7 +10,7 @@ use crate::manifest::{Builder, HexDigest, Manifest, ManifestSettings, ModuleId, 
 use crate::section::{PAGE, SECTIONS, SectionId};
 use crate::symbols::{self, Symbols};
 use crate::text::{CodeItem, LinkedText, TextError};
-use crate::{calls, edges, elf, functions, jump_table, trampolines, traps};
+use crate::{calls, edges, elf, functions, handlers, jump_table, trampolines, traps};
 use std::collections::BTreeMap;
 use trjit_code::{CpuLevel, Settings};
 use trjit_module::fingerprint::abi_fingerprint;
@@ -83,7 +83,7 @@ pub fn write(builder: CacheBuilder<'_>) -> Result<Vec<u8>, WriteError> {
 
 /// The encoded tables beside the text.
 struct Tables {
-    encoded: [(SectionId, Vec<u8>); 6],
+    encoded: [(SectionId, Vec<u8>); 7],
 }
 
 impl Tables {
@@ -96,6 +96,7 @@ impl Tables {
                 (SectionId::Edges, edges::encode(&text.edges)),
                 (SectionId::Traps, traps::encode(&text.traps)),
                 (SectionId::Calls, calls::encode(&text.calls)),
+                (SectionId::Handlers, handlers::encode(&text.handlers)),
                 (SectionId::JumpTable, jump_table::encode(&text.functions, function_count)),
             ],
         }

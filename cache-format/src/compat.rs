@@ -20,6 +20,8 @@ pub struct Expectations {
     pub abi: Digest,
     /// How the engine lays out 32-bit memories.
     pub memory: MemoryStyle,
+    /// Whether code counts fuel.
+    pub fuel: bool,
     /// Features of the CPU that shall run the code.
     pub host: CpuFeatures,
     pub minimum_safe_builder: Version,
@@ -33,6 +35,7 @@ impl Expectations {
             architecture: Architecture::HOST,
             abi: abi_fingerprint(),
             memory,
+            fuel: false,
             host: CpuFeatures::host(),
             minimum_safe_builder: MINIMUM_SAFE_BUILDER,
         }
@@ -43,9 +46,9 @@ impl Expectations {
 pub fn check(manifest: &Manifest, expected: &Expectations) -> Result<(), Refusal> {
     // Not compared: `format` and `architecture` (checked before anything was read), `profile`, `tiers` and `sections` (they say what is inside).
     let Manifest { format: _, builder, architecture: _, module, abi, settings, profile: _, tiers: _, sections: _ } = manifest;
-    let Expectations { module: expected_module, architecture: _, abi: expected_abi, memory, host, minimum_safe_builder } = expected;
+    let Expectations { module: expected_module, architecture: _, abi: expected_abi, memory, fuel, host, minimum_safe_builder } = expected;
     check_module(*module, *expected_module)?;
-    check_engine(*abi, *expected_abi, settings, *memory)?;
+    check_engine(*abi, *expected_abi, settings, *memory, *fuel)?;
     check_builder(builder, *minimum_safe_builder)?;
     check_cpu(settings, *host)
 }
@@ -57,14 +60,18 @@ fn check_module(found: ModuleId, expected: Option<ModuleId>) -> Result<(), Refus
     }
 }
 
-fn check_engine(abi: HexDigest, expected: Digest, settings: &ManifestSettings, memory: MemoryStyle) -> Result<(), Refusal> {
+fn check_engine(abi: HexDigest, expected: Digest, settings: &ManifestSettings, memory: MemoryStyle, fuel: bool) -> Result<(), Refusal> {
     if abi.0 != expected {
         return Err(Refusal::OtherEngine { what: "ABI fingerprint", found: abi.0.short(), expected: expected.short() });
     }
     // The level is a name for people; features have a check of their own.
-    let ManifestSettings { memory: found, level: _, features: _ } = settings;
+    let ManifestSettings { memory: found, fuel: found_fuel, level: _, features: _ } = settings;
     if found != memory.name() {
         return Err(Refusal::OtherEngine { what: "memory style", found: found.clone(), expected: memory.name().into() });
+    }
+    if *found_fuel != fuel {
+        let name = |counts: bool| if counts { "counted" } else { "not counted" };
+        return Err(Refusal::OtherEngine { what: "fuel", found: name(*found_fuel).into(), expected: name(fuel).into() });
     }
     Ok(())
 }
@@ -94,7 +101,7 @@ mod tests {
     use trjit_code::Settings;
 
     fn manifest() -> Manifest {
-        let settings = Settings { features: CpuLevel::V2.features(), memory: MemoryStyle::Reserved };
+        let settings = Settings { features: CpuLevel::V2.features(), memory: MemoryStyle::Reserved, fuel: false };
         Manifest {
             format: 1,
             builder: Builder::current("test 1".into()),
@@ -126,6 +133,7 @@ mod tests {
         assert_eq!(code(&manifest(), &Expectations { module: other, ..expectations() }), Err("other-module"));
         assert_eq!(code(&manifest(), &Expectations { abi: Digest::of(b"x"), ..expectations() }), Err("other-engine"));
         assert_eq!(code(&manifest(), &Expectations { memory: MemoryStyle::Checked, ..expectations() }), Err("other-engine"));
+        assert_eq!(code(&manifest(), &Expectations { fuel: true, ..expectations() }), Err("other-engine"));
         let newer = Version::new(99, 0, 0);
         assert_eq!(code(&manifest(), &Expectations { minimum_safe_builder: newer, ..expectations() }), Err("unsafe-builder"));
         let mut withdrawn = manifest();

@@ -46,7 +46,7 @@ fn corrupt_section(bytes: Bytes) -> String {
 /// Uses all that a loader and a signal handler would.
 fn use_all(file: &CacheFile) {
     for offset in (0..file.text().len() as u32 + 8).chain([u32::MAX]) {
-        let _ = (file.lookup_trap(offset), file.lookup_call(offset), file.function_at(offset));
+        let _ = (file.lookup_trap(offset), file.lookup_call(offset), file.lookup_handler(offset), file.function_at(offset));
     }
     let _ = (file.jump_table().len(), file.trampolines().len(), file.edges().iter().count(), file.module().is_ok());
 }
@@ -102,7 +102,7 @@ fn tables_that_contradict_each_other_are_named() {
     assert_eq!(corrupt_section(change(SectionId::JumpTable, 8, 16)), ".trjit.jumptable");
     assert_eq!(corrupt_section(change(SectionId::Trampolines, 0, 16)), ".trjit.trampolines");
     assert_eq!(corrupt_section(change(SectionId::Functions, 0, 33)), ".trjit.functions");
-    assert_eq!(corrupt_section(change(SectionId::Functions, 16, 3)), ".trjit.functions");
+    assert_eq!(corrupt_section(change(SectionId::Functions, 16, 4)), ".trjit.functions");
     assert_eq!(corrupt_section(change(SectionId::Functions, 12, 1)), ".trjit.functions");
     assert_eq!(corrupt_section(change(SectionId::Traps, 0, 200)), ".trjit.traps");
     assert_eq!(corrupt_section(change(SectionId::Text, 0, 0x90)), ".text");

@@ -4,7 +4,7 @@
 //! FunctionEntry x n   offset u32 | len u32 | index u32 | features u32 | kind u8 | tier u8 | reserved u16      20 bytes
 //! ```
 //! `offset` counts from the start of `.text`; entries ascend by offset and do not overlap. `kind`: 0 a function (`index` is a function index),
-//! 1 a crossing to native code, 2 a crossing to the interpreter (`index` is a type index). `tier`: 0 none (crossings), 1 A1, 2 AP4. `features`: one bit for
+//! 1 a crossing to native code, 2 a crossing to the interpreter, 3 a crossing of tail calls to native code (`index` is a type index). `tier`: 0 none (crossings), 1 A1, 2 AP4. `features`: one bit for
 //! each CPU feature that the code may use, bit numbers as in [`CpuFeature`].
 
 use crate::table::records;
@@ -32,6 +32,7 @@ impl FunctionEntry {
             CodeItem::Function(function) => (0, function.0),
             CodeItem::ToNative(ty) => (1, ty.0),
             CodeItem::ToInterpreter(ty) => (2, ty.0),
+            CodeItem::TailToNative(ty) => (3, ty.0),
         };
         let tier = match tier {
             None => 0,
@@ -47,6 +48,7 @@ impl FunctionEntry {
             0 => CodeItem::Function(FuncIndex(self.index)),
             1 => CodeItem::ToNative(TypeIndex(self.index)),
             2 => CodeItem::ToInterpreter(TypeIndex(self.index)),
+            3 => CodeItem::TailToNative(TypeIndex(self.index)),
             _ => return None,
         };
         let tier = match self.tier {
@@ -100,7 +102,7 @@ impl<'a> Functions<'a> {
             }
             let (index, bound) = match placed.what {
                 CodeItem::Function(function) => (function.0, functions),
-                CodeItem::ToNative(ty) | CodeItem::ToInterpreter(ty) => (ty.0, types),
+                CodeItem::ToNative(ty) | CodeItem::ToInterpreter(ty) | CodeItem::TailToNative(ty) => (ty.0, types),
             };
             if index >= bound {
                 return Err(format!("entry {at} has index {index}, the module has {bound}"));

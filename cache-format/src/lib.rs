@@ -17,6 +17,7 @@ pub mod compat;
 pub mod edges;
 mod elf;
 pub mod functions;
+pub mod handlers;
 pub mod header;
 pub mod jump_table;
 pub mod manifest;

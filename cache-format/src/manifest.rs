@@ -96,6 +96,8 @@ impl std::fmt::Display for ModuleId {
 pub struct ManifestSettings {
     /// [`MemoryStyle::name`].
     pub memory: String,
+    /// Whether the code counts fuel.
+    pub fuel: bool,
     /// [`CpuLevel::name`], for people: what counts is `features`.
     pub level: String,
     /// CPU features that the code may use: [`CpuFeature::name`](trjit_code::CpuFeature::name).
@@ -104,9 +106,10 @@ pub struct ManifestSettings {
 
 impl ManifestSettings {
     pub fn new(settings: Settings, level: CpuLevel) -> ManifestSettings {
-        let Settings { features, memory } = settings;
+        let Settings { features, memory, fuel } = settings;
         ManifestSettings {
             memory: memory.name().into(),
+            fuel,
             level: level.name().into(),
             features: features.iter().map(|feature| feature.name().to_string()).collect(),
         }
@@ -116,7 +119,7 @@ impl ManifestSettings {
     pub fn decode(&self) -> Result<Settings, String> {
         let memory = MemoryStyle::parse(&self.memory).ok_or_else(|| format!("memory style {:?}", self.memory))?;
         let features = CpuFeatures::parse(self.features.iter().map(String::as_str)).map_err(|name| format!("CPU feature {name:?}"))?;
-        Ok(Settings { features, memory })
+        Ok(Settings { features, memory, fuel: self.fuel })
     }
 
     /// The features that this build knows; the others can not be had on this host, as far as it can tell.

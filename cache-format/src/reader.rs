@@ -12,6 +12,7 @@ use crate::calls::Calls;
 use crate::compat::{self, Expectations};
 use crate::edges::Edges;
 use crate::functions::Functions;
+use crate::handlers::Handlers;
 use crate::header::{Architecture, HEADER_OFFSET, HeaderRecord, Preamble};
 use crate::manifest::{MAX_MANIFEST, Manifest, ModuleId};
 use crate::refusal::Refusal;
@@ -21,7 +22,7 @@ use crate::traps::Traps;
 use crate::{elf, jump_table, trampolines};
 use bytes::Bytes;
 use std::ops::Range;
-use trjit_code::{CallSite, LAZY_STUB_CODE, TrapSite};
+use trjit_code::{CallSite, HandlerSite, LAZY_STUB_CODE, TrapSite};
 use trjit_module::vm::VmTrampolines;
 use trjit_module::{Digest, Module};
 
@@ -109,6 +110,7 @@ impl CacheFile {
             SectionId::Edges => Edges::view(self.section(id))?.check(counts()?.0),
             SectionId::Traps => Traps::view(self.section(id))?.check(text_len),
             SectionId::Calls => Calls::view(self.section(id))?.check(text_len),
+            SectionId::Handlers => Handlers::view(self.section(id))?.check(text_len),
             SectionId::Text => check_text(self.section(id), self.architecture),
             SectionId::Header | SectionId::Manifest => Ok(()),
             SectionId::Code | SectionId::Data | SectionId::Symtab | SectionId::Strtab => Ok(()),
@@ -194,6 +196,10 @@ impl CacheFile {
         Calls::view(self.section(SectionId::Calls)).unwrap_or_default()
     }
 
+    pub fn handlers(&self) -> Handlers<'_> {
+        Handlers::view(self.section(SectionId::Handlers)).unwrap_or_default()
+    }
+
     pub fn edges(&self) -> Edges<'_> {
         Edges::view(self.section(SectionId::Edges)).unwrap_or_default()
     }
@@ -206,6 +212,11 @@ impl CacheFile {
     /// The call that returns to that text offset.
     pub fn lookup_call(&self, text_offset: u32) -> Option<CallSite> {
         self.calls().lookup(text_offset)
+    }
+
+    /// Where an exception goes that leaves the callee of the call that returns to that text offset.
+    pub fn lookup_handler(&self, text_offset: u32) -> Option<HandlerSite> {
+        self.handlers().lookup(text_offset)
     }
 
     /// The code that holds the byte at that text offset.

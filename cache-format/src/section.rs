@@ -45,6 +45,8 @@ sections! {
     Traps = ".trjit.traps", 8;
     /// Return addresses: [`calls`](crate::calls).
     Calls = ".trjit.calls", 8;
+    /// Calls that exceptions are caught from: [`handlers`](crate::handlers).
+    Handlers = ".trjit.handlers", 8;
     /// Contents of the wasm code section, for the interpreter.
     Code = ".trjit.code", 64;
     /// Contents of the wasm data section.

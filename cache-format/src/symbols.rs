@@ -39,6 +39,7 @@ fn name(what: CodeItem, module: &Module) -> String {
             _ => format!("func[{function}]"),
         },
         CodeItem::ToNative(ty) => format!("trampoline.to_native[{ty}]"),
+        CodeItem::TailToNative(ty) => format!("trampoline.tail_to_native[{ty}]"),
         CodeItem::ToInterpreter(ty) => format!("trampoline.to_interpreter[{ty}]"),
     }
 }

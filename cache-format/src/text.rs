@@ -7,7 +7,7 @@
 //! All offsets count from the start of the text. The text is mapped at the image's base: offset 0 is what a fresh jump table points to.
 
 use crate::table::ascending;
-use trjit_code::{CallSite, CpuFeatures, LAZY_STUB_CODE, Tier, TrapSite};
+use trjit_code::{CallSite, CpuFeatures, HandlerSite, LAZY_STUB_CODE, Tier, TrapSite};
 use trjit_module::{FuncIndex, Module, TypeIndex};
 
 /// Most bytes of a text: what an `i32` reaches, less room for code made at run time.
@@ -21,6 +21,8 @@ pub enum CodeItem {
     ToNative(TypeIndex),
     /// [`VmTrampolines::to_interpreter`](trjit_module::vm::VmTrampolines) of a type.
     ToInterpreter(TypeIndex),
+    /// [`VmTrampolines::tail_to_native`](trjit_module::vm::VmTrampolines) of a type.
+    TailToNative(TypeIndex),
 }
 
 impl std::fmt::Display for CodeItem {
@@ -28,6 +30,7 @@ impl std::fmt::Display for CodeItem {
         match self {
             CodeItem::Function(function) => write!(f, "function {function}"),
             CodeItem::ToNative(ty) => write!(f, "crossing to native code for type {ty}"),
+            CodeItem::TailToNative(ty) => write!(f, "crossing of tail calls to native code for type {ty}"),
             CodeItem::ToInterpreter(ty) => write!(f, "crossing to the interpreter for type {ty}"),
         }
     }
@@ -63,6 +66,8 @@ pub struct LinkedText {
     pub traps: Vec<TrapSite>,
     /// Strictly ascending by return address as offset from the start of the text.
     pub calls: Vec<CallSite>,
+    /// Strictly ascending by return address; all fields but the frame offset count from the start of the text.
+    pub handlers: Vec<HandlerSite>,
     /// In any order.
     pub edges: Vec<Edge>,
 }
@@ -113,11 +118,15 @@ impl LinkedText {
         let len = self.bytes.len();
         let traps: Vec<u32> = self.traps.iter().map(|site| site.offset).collect();
         let calls: Vec<u32> = self.calls.iter().map(|site| site.offset).collect();
-        for (table, offsets, end) in [("traps", &traps, len), ("calls", &calls, len + 1)] {
+        let handlers: Vec<u32> = self.handlers.iter().map(|site| site.offset).collect();
+        for (table, offsets, end) in [("traps", &traps, len), ("calls", &calls, len + 1), ("handlers", &handlers, len + 1)] {
             ascending(offsets).map_err(|reason| (table, reason))?;
             if let Some(last) = offsets.last().filter(|&&last| last as usize >= end) {
                 return Err((table, format!("offset {last} lies outside of the text, which has {len} bytes")));
             }
+        }
+        if let Some(site) = self.handlers.iter().find(|site| site.landing as usize >= len) {
+            return Err(("handlers", format!("landing {} lies outside of the text, which has {len} bytes", site.landing)));
         }
         match self.edges.iter().find(|edge| edge.caller.0.max(edge.callee.0) >= functions) {
             Some(edge) => Err(("edges", format!("{} calls {}, but the module has {functions} functions", edge.caller, edge.callee))),
@@ -142,7 +151,7 @@ fn check_item(placed: &PlacedFunction, module: &Module, allowed: CpuFeatures) ->
     let what = placed.what;
     let (index, bound) = match what {
         CodeItem::Function(function) => (function.0, module.function_count()),
-        CodeItem::ToNative(ty) | CodeItem::ToInterpreter(ty) => (ty.0, module.types().len() as u32),
+        CodeItem::ToNative(ty) | CodeItem::ToInterpreter(ty) | CodeItem::TailToNative(ty) => (ty.0, module.types().len() as u32),
     };
     if index >= bound {
         return Err(TextError::Unknown { what, index, bound });

@@ -1,7 +1,7 @@
 //! `.trjit.trampolines`: the crossings between slots and registers for each type of the module.
 //!
 //! ```text
-//! VmTrampolines x types of the module   to_native i32 | to_interpreter i32   offsets from the start of `.text`, 0 = none
+//! VmTrampolines x types of the module   to_native i32 | to_interpreter i32 | tail_to_native i32 | 0 i32   offsets from the start of `.text`, 0 = none
 //! ```
 
 use crate::functions::Functions;
@@ -36,11 +36,12 @@ fn collect(functions: impl Iterator<Item = PlacedFunction>, types: u32) -> Vec<V
     for placed in functions {
         let (ty, offset) = match placed.what {
             CodeItem::Function(_) => continue,
-            CodeItem::ToNative(ty) | CodeItem::ToInterpreter(ty) => (ty, placed.offset as i32),
+            CodeItem::ToNative(ty) | CodeItem::ToInterpreter(ty) | CodeItem::TailToNative(ty) => (ty, placed.offset as i32),
         };
         let Some(entry) = table.get_mut(ty.index()) else { continue };
         match placed.what {
             CodeItem::ToNative(_) => entry.to_native = offset,
+            CodeItem::TailToNative(_) => entry.tail_to_native = offset,
             _ => entry.to_interpreter = offset,
         }
     }

@@ -140,7 +140,7 @@ fn another_module_engine_or_builder() {
 fn a_cache_for_a_better_cpu_is_refused_and_the_features_named() {
     let module = module();
     let features = CpuLevel::V2.features().with(CpuFeature::Avx2).with(CpuFeature::Avx512vbmi);
-    let settings = Settings { features, memory: MemoryStyle::Reserved };
+    let settings = Settings { features, memory: MemoryStyle::Reserved, fuel: false };
     let bytes = Bytes::from(write(CacheBuilder { settings, level: CpuLevel::V3, ..builder(&module) }).unwrap());
     let on = |host: CpuFeatures| CacheFile::open(bytes.clone(), &Expectations { host, ..expectations() });
     assert!(on(features).is_ok());

@@ -36,8 +36,9 @@ pub enum Entry {
     /// At the function's start, with the calling convention of compiled functions.
     Start,
     /// At a bytecode offset (position in the module's `code` bytes of a `loop` instruction's first inner instruction), with the frame in slots:
-    /// `extern "C" fn(vmctx, unused, slots) -> u64`. `slots` points to the frame: locals, then the operand stack. Runs the function to its end, stores its
-    /// results to the first slots, returns 0 (Done).
+    /// `extern "C" fn(vmctx, unused, slots) -> u64`. `slots` points to the frame (slots of [`Module::slot_words`]): locals, then the operand stack. Runs the
+    /// function to its end, stores its results to the first slots of the frame, returns 0 (Done); or returns 1 when it ended in a tail call: the callee stands in
+    /// `VmStore::tail_vmctx` and `tail_function`, its arguments from the start of the frame, as crossing slots of its type.
     At(u32),
 }
 
@@ -87,6 +88,10 @@ pub trait Compiler: Send + Sync {
 
     /// Compiles the crossing from compiled code to slots for a type ([`VmTrampolines::to_interpreter`](trjit_module::vm::VmTrampolines)).
     fn to_interpreter(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError>;
+
+    /// Compiles the crossing from slots to compiled code for a tail call
+    /// ([`VmTrampolines::tail_to_native`](trjit_module::vm::VmTrampolines)).
+    fn tail_to_native(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError>;
 
     /// Name and version of the code generator, for `--version` and manifests.
     fn version(&self) -> String;

@@ -14,7 +14,7 @@ pub mod unit;
 
 pub use compiler::{CompileError, CompileRequest, Compiler, DirectCalls, Entry, NoDirectCalls, Tier};
 pub use target::{CpuFeature, CpuFeatures, CpuLevel, MemoryStyle, Settings};
-pub use unit::{CallSite, CompiledFunction, Relocation, RelocationKind, TrapSite};
+pub use unit::{CallSite, CompiledFunction, HandlerSite, Relocation, RelocationKind, TrapSite};
 
 /// First bytes of every image: `jmp [rdi + LAZY_STUB]`, so that offset 0, which a fresh jump table holds for every function, enters
 /// the runtime's stub through the callee's vmctx (`rdi` holds it in both calling conventions).

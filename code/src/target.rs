@@ -176,4 +176,6 @@ impl MemoryStyle {
 pub struct Settings {
     pub features: CpuFeatures,
     pub memory: MemoryStyle,
+    /// Code counts what it executes and traps when the store's fuel is used up.
+    pub fuel: bool,
 }

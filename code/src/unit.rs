@@ -16,6 +16,8 @@ pub struct CompiledFunction {
     pub traps: Vec<TrapSite>,
     /// Return addresses, sorted by offset.
     pub call_sites: Vec<CallSite>,
+    /// Calls that exceptions are caught from, sorted by offset.
+    pub handlers: Vec<HandlerSite>,
     /// Starts of basic blocks, ascending, of code that holds jump tables; empty otherwise. A jump table ends where the next block begins: a
     /// reader of the code needs this to tell instructions from data. (Constants stand behind all code, and instructions point to them.)
     pub blocks: Vec<u32>,
@@ -40,6 +42,17 @@ pub struct CallSite {
     pub offset: u32,
     /// Position of the wasm instruction in the module's `code` bytes, or `u32::MAX`.
     pub wasm: u32,
+}
+
+/// A call instruction inside of a `try_table`. An exception that leaves the callee continues at `landing`, with the frame pointer of the calling frame, the
+/// stack pointer `frame_offset` below it, and the exception's reference in the first register of exception payloads (rax on x86-64); nothing is expected of
+/// other registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HandlerSite {
+    /// The return address.
+    pub offset: u32,
+    pub landing: u32,
+    pub frame_offset: u32,
 }
 
 /// A place in the code that depends on where another function lies.

@@ -44,8 +44,8 @@ impl CraneliftCompiler {
     }
 
     /// Fills an empty function by `translate`, then compiles it.
-    fn generate(&self, settings: Settings, tier: Tier, translate: Translate<'_>) -> Res<CompiledFunction> {
-        let target = self.targets.get(settings.features, tier)?;
+    fn generate(&self, settings: Settings, tier: Tier, catches: bool, translate: Translate<'_>) -> Res<CompiledFunction> {
+        let target = self.targets.get(settings.features, tier, catches)?;
         let mut scratch = SCRATCH.take().unwrap_or_default();
         let Scratch { cranelift, builder } = &mut *scratch;
         translate(&mut cranelift.func, builder, target.frontend_config())?;
@@ -58,7 +58,7 @@ impl CraneliftCompiler {
     }
 
     fn trampoline(&self, trampoline: &Trampoline<'_>, translate: Translate<'_>) -> Result<CompiledFunction, CompileError> {
-        self.generate(trampoline.settings, Tier::Ap4, translate).map_err(|fault| {
+        self.generate(trampoline.settings, Tier::Ap4, false, translate).map_err(|fault| {
             // Errors name a function: the first one of the type stands for the others.
             let of_type = |&ty: &u32| ty == trampoline.ty.0;
             let function = trampoline.module.func_types().iter().position(of_type).map_or(u32::MAX, |index| index as u32);
@@ -69,7 +69,8 @@ impl CraneliftCompiler {
 
 impl Compiler for CraneliftCompiler {
     fn compile(&self, request: &CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
-        self.generate(request.settings, request.tier, &|func, context, config| translate::function(request, func, context, config))
+        let catches = request.module.function(request.function).is_some_and(|record| record.handlers_len > 0);
+        self.generate(request.settings, request.tier, catches, &|func, context, config| translate::function(request, func, context, config))
             .map_err(|fault| fault.at(request.function))
     }
 
@@ -81,6 +82,11 @@ impl Compiler for CraneliftCompiler {
     fn to_interpreter(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
         let trampoline = Trampoline { module, ty, settings };
         self.trampoline(&trampoline, &|func, context, config| trampoline.to_interpreter(func, context, config))
+    }
+
+    fn tail_to_native(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
+        let trampoline = Trampoline { module, ty, settings };
+        self.trampoline(&trampoline, &|func, context, config| trampoline.tail_to_native(func, context, config))
     }
 
     fn version(&self) -> String {

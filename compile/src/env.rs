@@ -39,7 +39,7 @@ pub struct Flags {
     pub heap: MemFlagsData,
     /// The guest's memory behind an explicit check.
     pub checked_heap: MemFlagsData,
-    /// Slots.
+    /// Slots, payloads of exceptions.
     pub slot: MemFlagsData,
 }
 
@@ -49,16 +49,18 @@ impl Flags {
             Some(func.dfg.alias_regions.insert(AliasRegionData { user_id, description: description.into() }))
         };
         let trusted = MemFlagsData::trusted();
+        // A v128 in slots or globals is aligned to words only.
+        let words = MemFlagsData::new().with_notrap();
         let heap = MemFlagsData::new().with_alias_region(region(3, "heap"));
         Flags {
             constant: trusted.with_readonly().with_can_move(),
             checked_constant: trusted.with_readonly(),
             vm: trusted.with_alias_region(region(0, "vm")),
             table: trusted.with_alias_region(region(1, "table")),
-            global: trusted.with_alias_region(region(2, "global")),
+            global: words.with_alias_region(region(2, "global")),
             heap: heap.with_trap_code(Some(trap(TrapCode::MemoryOutOfBounds))),
             checked_heap: heap.with_notrap(),
-            slot: trusted.with_alias_region(region(4, "slot")),
+            slot: words.with_alias_region(region(4, "slot")),
         }
     }
 }
@@ -194,6 +196,16 @@ impl<'a> Env<'a> {
     /// A field of the vmctx that is constant: see [`header`].
     pub fn header(&self, b: &mut FunctionBuilder<'_>, offset: usize) -> Res<Value> {
         self.constant(b, types::I64, offset)
+    }
+
+    /// Address of the `VmStore`.
+    pub fn store(&self, b: &mut FunctionBuilder<'_>) -> Res<Value> {
+        self.header(b, header::STORE)
+    }
+
+    /// The id of a tag in the store.
+    pub fn tag(&self, b: &mut FunctionBuilder<'_>, tag: u32) -> Res<Value> {
+        self.constant(b, types::I64, self.layout.tag(tag) as usize)
     }
 
     /// A constant of 32 bits or less wide from the vmctx.

@@ -2,10 +2,11 @@
 
 use crate::env::FUNCTIONS;
 use crate::fault::{Fault, Res};
+use crate::isa::is_tail_call;
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::ir::{ExternalName, Function, SourceLoc, TrapCode as ClifTrap};
-use cranelift_codegen::{CompiledCode, Final, FinalizedMachReloc, FinalizedRelocTarget, MachSrcLoc};
-use trjit_code::{CallSite, CompiledFunction, CpuFeatures, Relocation, RelocationKind, TrapSite};
+use cranelift_codegen::{CompiledCode, Final, FinalizedMachExceptionHandler, FinalizedMachReloc, FinalizedRelocTarget, MachSrcLoc};
+use trjit_code::{CallSite, CompiledFunction, CpuFeatures, HandlerSite, Relocation, RelocationKind, TrapSite};
 use trjit_module::{FuncIndex, TrapCode};
 
 /// Alignment of functions. Cranelift does not align loop headers: with functions at a multiple of a fetch line at least, a function
@@ -20,9 +21,22 @@ pub fn collect(code: &CompiledCode, func: &Function, features: CpuFeatures) -> R
     for trap in buffer.traps() {
         traps.push(TrapSite { offset: trap.offset, code: trap_code(trap.code)?, wasm: position(positions, trap.offset) });
     }
-    // The return address lies behind the call instruction, which is the one that has the position.
+    // The return address lies behind the call instruction, which is the one that has the position. Cranelift lists tail calls, too, which return to nowhere.
+    let returning = buffer.call_sites().filter(|site| !is_tail_call(buffer.data(), site.ret_addr));
     let mut call_sites: Vec<CallSite> =
-        buffer.call_sites().map(|site| CallSite { offset: site.ret_addr, wasm: position(positions, site.ret_addr - 1) }).collect();
+        returning.map(|site| CallSite { offset: site.ret_addr, wasm: position(positions, site.ret_addr - 1) }).collect();
+    let mut handlers = Vec::new();
+    for site in buffer.call_sites() {
+        match site.exception_handlers {
+            [] => {}
+            [FinalizedMachExceptionHandler::Default(landing)] => {
+                let frame_offset = site.frame_offset.ok_or_else(|| Fault::internal("a call with a handler has no frame offset"))?;
+                handlers.push(HandlerSite { offset: site.ret_addr, landing: *landing, frame_offset });
+            }
+            other => return Err(Fault::internal(format!("a call has handlers {other:?}, expected one for all exceptions"))),
+        }
+    }
+    handlers.sort_unstable_by_key(|site| site.offset);
     relocations.sort_unstable_by_key(|relocation| relocation.offset);
     traps.sort_by_key(|trap| trap.offset);
     traps.dedup_by_key(|trap| trap.offset);
@@ -32,7 +46,7 @@ pub fn collect(code: &CompiledCode, func: &Function, features: CpuFeatures) -> R
     blocks.sort_unstable();
     blocks.dedup();
     let align = buffer.alignment.max(ALIGN);
-    Ok(CompiledFunction { bytes: buffer.data().to_vec(), align, relocations, traps, call_sites, blocks, features })
+    Ok(CompiledFunction { bytes: buffer.data().to_vec(), align, relocations, traps, call_sites, handlers, blocks, features })
 }
 
 /// The wasm position of the instruction at `offset`, `u32::MAX` where it has none.

@@ -1,6 +1,6 @@
 //! Calling conventions as Cranelift signatures; `trjit_module::vm` describes them.
 
-use crate::fault::{Fault, Res};
+use crate::fault::Res;
 use cranelift_codegen::ir::{AbiParam, ArgumentPurpose, Signature, Type, types};
 use cranelift_codegen::isa::CallConv;
 use trjit_module::vm::{Builtin, BuiltinType, MAX_REG_RESULTS};
@@ -10,10 +10,11 @@ use trjit_module::{FuncType, ValType};
 pub fn clif_type(ty: ValType) -> Res<Type> {
     Ok(match ty {
         ValType::I32 => types::I32,
-        ValType::I64 | ValType::FuncRef | ValType::ExternRef => types::I64,
+        ValType::I64 | ValType::Ref(_) => types::I64,
         ValType::F32 => types::F32,
         ValType::F64 => types::F64,
-        ValType::V128 => return Err(Fault::unsupported("v128 (SIMD)")),
+        // Whatever the lanes were: instructions cast.
+        ValType::V128 => types::I8X16,
     })
 }
 
@@ -24,8 +25,8 @@ pub fn clif_type_of(ty: wasmparser::ValType) -> Res<Type> {
         wasmparser::ValType::I64 => types::I64,
         wasmparser::ValType::F32 => types::F32,
         wasmparser::ValType::F64 => types::F64,
-        wasmparser::ValType::Ref(ty) if ty.is_func_ref() || ty.is_extern_ref() => types::I64,
-        other => return Err(Fault::unsupported(format!("type {other}"))),
+        wasmparser::ValType::Ref(_) => types::I64,
+        wasmparser::ValType::V128 => types::I8X16,
     })
 }
 
@@ -53,6 +54,15 @@ pub fn compiled(ty: FuncType<'_>) -> Res<Signature> {
     for result in ty.results().filter(|_| !by_pointer) {
         signature.returns.push(AbiParam::new(clif_type(result)?));
     }
+    Ok(signature)
+}
+
+/// The crossing from slots to compiled code for a tail call of that type (`VmTrampolines::tail_to_native`): as a compiled function, but with the code and the slots
+/// in place of the parameters.
+pub fn tail_to_native(ty: FuncType<'_>) -> Res<Signature> {
+    let mut signature = compiled(ty)?;
+    signature.params.truncate(1 + usize::from(returns_by_pointer(ty)));
+    signature.params.extend([AbiParam::new(types::I64), AbiParam::new(types::I64)]);
     Ok(signature)
 }
 

@@ -59,6 +59,8 @@ pub enum FrameKind {
     Loop {
         header: Block,
     },
+    /// A `try_table`: a block, with a scope in `Translator::tries`.
+    Try,
     /// The block of `else`, and the parameters that it begins with; `seen_else` once it was translated.
     If {
         else_block: Block,
@@ -84,7 +86,7 @@ impl Frame<'_> {
     pub fn branch_arity(&self) -> usize {
         match self.kind {
             FrameKind::Loop { .. } => self.sig.params(),
-            FrameKind::Block | FrameKind::If { .. } => self.sig.results(),
+            FrameKind::Block | FrameKind::Try | FrameKind::If { .. } => self.sig.results(),
         }
     }
 }

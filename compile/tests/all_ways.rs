@@ -101,10 +101,15 @@ fn trampolines_of_every_type_compile() {
     for (name, module) in modules() {
         for ty in (0..module.types().len() as u32).map(TypeIndex) {
             let settings = Way::plain(Tier::Ap4).settings;
-            for made in [compiler.to_native(&module, ty, settings), compiler.to_interpreter(&module, ty, settings)] {
+            let made = [
+                (1, compiler.to_native(&module, ty, settings)),
+                (1, compiler.to_interpreter(&module, ty, settings)),
+                (0, compiler.tail_to_native(&module, ty, settings)),
+            ];
+            for (calls, made) in made {
                 let code = made.unwrap_or_else(|error| panic!("{name}: {error}"));
                 assert!(code.relocations.is_empty());
-                assert_eq!(code.call_sites.len(), 1);
+                assert_eq!(code.call_sites.len(), calls);
                 assert!(code.call_sites.iter().all(|site| site.wasm == u32::MAX));
             }
         }

@@ -30,7 +30,7 @@ pub fn abi_description() -> String {
         VmTable { elements, len }
         VmImport { entry, vmctx, index, reserved }
         VmFuncRef { vmctx, function, type_id }
-        VmTrampolines { to_native, to_interpreter }
+        VmTrampolines { to_native, to_interpreter, tail_to_native, reserved }
         flat::Header { magic, version, total_len, module_digest, wasm_len, code, data, start, imported_functions, imported_tables, imported_memories, imported_globals, imported_tags, flags, name, indirect_sites, sections }
         flat::TypeRecord { params, results }
         flat::FunctionRecord { type_index, body, code_start, params, results, locals, frame_slots, side_table_start, side_table_len, indirect_sites_start, indirect_sites_len, handlers_start, handlers_len, flags }

@@ -183,8 +183,12 @@ pub struct VmTrampolines {
     /// `extern "C" fn(vmctx, code, slots) -> u64`: loads arguments from slots, calls `code`, stores the results to slots, returns 0.
     pub to_native: i32,
     /// A compiled function of this type (Tail): puts the arguments into slots on its stack, calls [`Builtin::EnterInterpreter`] with `vmctx.callee`
-    /// and the slots, returns what is then in the slots.
+    /// and the slots, returns what is then in the slots, or goes on with the tail call that the builtin names.
     pub to_interpreter: i32,
+    /// A Tail function (vmctx, [results: where they go when not to registers], code, slots): loads arguments from slots and leaves for `code`, which
+    /// returns to this function's caller.
+    pub tail_to_native: i32,
+    pub reserved: i32,
 }
 
 macro_rules! builtins {
@@ -227,15 +231,16 @@ pub enum BuiltinType {
 }
 
 builtins! {
-    /// Runs function `callee` of this vmctx by whatever it has now (interpreter, host function, code); arguments and results in `slots`.
-    EnterInterpreter: enter_interpreter (callee: I32, slots: I64);
+    /// Runs function `callee` of this vmctx by whatever it has now (interpreter, host function, code); arguments and results in `slots`. Returns 0 when it is done, or,
+    /// when it ended in a tail call of compiled code, the address of that function's [`VmTrampolines::tail_to_native`]; `VmStore::tail_*` hold the rest.
+    EnterInterpreter: enter_interpreter (callee: I32, slots: I64) -> I64;
     /// Traps with a [`TrapCode`](crate::TrapCode).
     Raise: raise (code: I32);
     /// Delta in pages; returns the old size in pages, or -1 (all bits) when it can not grow.
     MemoryGrow: memory_grow (memory: I32, delta: I64) -> I64;
     MemoryCopy: memory_copy (dst_memory: I32, src_memory: I32, dst: I64, src: I64, len: I64);
     MemoryFill: memory_fill (memory: I32, dst: I64, value: I32, len: I64);
-    MemoryInit: memory_init (memory: I32, segment: I32, dst: I64, src: I32, len: I32);
+    MemoryInit: memory_init (memory: I32, segment: I32, dst: I64, src: I64, len: I64);
     DataDrop: data_drop (segment: I32);
     /// The reference at `index`; traps outside of the table. Fills lazy elements.
     TableGet: table_get (table: I32, index: I64) -> I64;
@@ -244,10 +249,20 @@ builtins! {
     TableGrow: table_grow (table: I32, value: I64, delta: I64) -> I64;
     TableFill: table_fill (table: I32, dst: I64, value: I64, len: I64);
     TableCopy: table_copy (dst_table: I32, src_table: I32, dst: I64, src: I64, len: I64);
-    TableInit: table_init (table: I32, segment: I32, dst: I64, src: I32, len: I32);
+    TableInit: table_init (table: I32, segment: I32, dst: I64, src: I64, len: I64);
     ElemDrop: elem_drop (segment: I32);
     /// The reference to a function of this instance.
     RefFunc: ref_func (function: I32) -> I64;
+    /// Makes an exception of the instance's tag, its payload in `slots`; fills `VmStore::exn_*` and returns its reference. Does not unwind.
+    AllocException: alloc_exception (tag: I32, slots: I64) -> I64;
+    /// Fills `VmStore::exn_*`; traps on null.
+    ActivateException: activate_exception (exception: I64);
+    /// Unwinds to the next handler outside of the caller: never returns.
+    ThrowRef: throw_ref (exception: I64);
+    /// `address` is the index in the memory, offset included. The timeout counts nanoseconds, forever when negative.
+    MemoryAtomicWait32: memory_atomic_wait32 (memory: I32, address: I64, expected: I32, timeout: I64) -> I32;
+    MemoryAtomicWait64: memory_atomic_wait64 (memory: I32, address: I64, expected: I64, timeout: I64) -> I32;
+    MemoryAtomicNotify: memory_atomic_notify (memory: I32, address: I64, count: I32) -> I32;
     /// Float operations that the CPU level has no instruction for; operands and results as bits.
     CeilF32: ceil_f32 (x: I32) -> I32;
     FloorF32: floor_f32 (x: I32) -> I32;

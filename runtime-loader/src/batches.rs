@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use trjit_cache_format::PlacedFunction;
-use trjit_code::{CallSite, TrapSite};
+use trjit_code::{CallSite, HandlerSite, TrapSite};
 
 const SEGMENTS: usize = 32;
 
@@ -20,6 +20,7 @@ pub(crate) struct Batch {
     pub(crate) functions: Vec<PlacedFunction>,
     pub(crate) traps: Vec<TrapSite>,
     pub(crate) calls: Vec<CallSite>,
+    pub(crate) handlers: Vec<HandlerSite>,
 }
 
 impl Batch {
@@ -29,6 +30,10 @@ impl Batch {
 
     pub(crate) fn call_at(&self, offset: u32) -> Option<CallSite> {
         self.calls.binary_search_by_key(&offset, |site| site.offset).ok().map(|at| self.calls[at])
+    }
+
+    pub(crate) fn handler_at(&self, offset: u32) -> Option<HandlerSite> {
+        self.handlers.binary_search_by_key(&offset, |site| site.offset).ok().map(|at| self.handlers[at])
     }
 
     pub(crate) fn function_at(&self, offset: u32) -> Option<PlacedFunction> {

@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use trjit_cache_format::{CacheFile, CodeItem, PlacedFunction, Refusal, SectionId};
 use trjit_code::unit::OutOfReach;
-use trjit_code::{CallSite, CompiledFunction, LAZY_STUB_CODE, TrapSite};
+use trjit_code::{CallSite, CompiledFunction, HandlerSite, LAZY_STUB_CODE, TrapSite};
 use trjit_module::{FuncIndex, TrapCode};
 
 /// Room for code made at run time, in bytes; address space only. Less is taken where the system grants less.
@@ -215,11 +215,22 @@ impl Image {
         site.map(|site| site.wasm)
     }
 
+    /// Where an exception goes that leaves the callee of the call which returns to exactly that offset: the landing's offset, and the distance of the stack
+    /// pointer below the calling frame's frame pointer there. Neither allocates nor locks.
+    pub fn handler_at(&self, return_offset: u32) -> Option<(u32, u32)> {
+        let inside = return_offset.checked_sub(1)?;
+        let site = match self.cached_at(inside) {
+            Some(cache) => cache.lookup_handler(return_offset),
+            None => self.batches.at(inside)?.handler_at(return_offset),
+        };
+        site.map(|site| (site.landing, site.frame_offset))
+    }
+
     /// The function whose code holds the byte at that offset. For return addresses ask for the byte before. Neither allocates nor locks.
     pub fn function_at(&self, offset: u32) -> Option<FuncIndex> {
         match self.code_at(offset)?.what {
             CodeItem::Function(function) => Some(function),
-            CodeItem::ToNative(_) | CodeItem::ToInterpreter(_) => None,
+            CodeItem::ToNative(_) | CodeItem::ToInterpreter(_) | CodeItem::TailToNative(_) => None,
         }
     }
 
@@ -306,6 +317,8 @@ fn tables(units: &[PublishUnit<'_>], offsets: &[u32], range: Range<u32>) -> Batc
     for (&PublishUnit { code, kind: what }, &offset) in units.iter().zip(offsets) {
         batch.functions.push(PlacedFunction { offset, len: code.bytes.len() as u32, what, tier: None, features: code.features });
         batch.traps.extend(code.traps.iter().map(|site| TrapSite { offset: site.offset + offset, ..*site }));
+        let moved = |site: &HandlerSite| HandlerSite { offset: site.offset + offset, landing: site.landing + offset, ..*site };
+        batch.handlers.extend(code.handlers.iter().map(moved));
         batch.calls.extend(code.call_sites.iter().map(|site| CallSite { offset: site.offset + offset, ..*site }));
     }
     batch

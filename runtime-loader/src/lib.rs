@@ -21,4 +21,4 @@ pub use jump_table::{JumpTable, JumpTableError};
 pub use mapped::MappedCache;
 /// What a [`PublishUnit`] is: the same as the pieces of a cache's text.
 pub use trjit_cache_format::CodeItem as UnitKind;
-pub use trjit_cache_format::{CacheFile, Expectations, PlacedFunction, Refusal};
+pub use trjit_cache_format::{CacheFile, Expectations, ModuleId, PlacedFunction, Refusal};

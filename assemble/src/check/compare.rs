@@ -7,7 +7,7 @@ use super::decode::{self, Code};
 use super::violation::Fault;
 use std::collections::HashMap;
 use trjit_cache_format::{CodeItem, Edge, PlacedFunction};
-use trjit_code::{CallSite, CompiledFunction, Relocation, RelocationKind, TrapSite};
+use trjit_code::{CallSite, CompiledFunction, HandlerSite, Relocation, RelocationKind, TrapSite};
 use trjit_module::FuncIndex;
 
 /// The file, as the comparison of all units sees it.
@@ -15,6 +15,7 @@ pub struct Written<'a> {
     pub text: &'a [u8],
     pub traps: Vec<TrapSite>,
     pub calls: Vec<CallSite>,
+    pub handlers: Vec<HandlerSite>,
     /// Text offsets at which units begin, ascending.
     pub units: Vec<u32>,
     pub functions: HashMap<FuncIndex, u32>,
@@ -34,7 +35,8 @@ impl Written<'_> {
     pub fn compare(&self, placed: &PlacedFunction, compiled: &CompiledFunction) -> Compared {
         // The tier was held against the plan. Exhaustive: what a unit gets beside these does not compile until it is compared, too.
         let PlacedFunction { offset, len, what, tier: _, features } = *placed;
-        let CompiledFunction { bytes: _, align, relocations, traps: _, call_sites: _, blocks: _, features: expected } = compiled;
+        let CompiledFunction { bytes: _, align, relocations, traps: _, call_sites: _, handlers: _, blocks: _, features: expected } =
+            compiled;
         // The reader checked the functions' places against the text.
         let bytes = &self.text[offset as usize..][..len as usize];
         let mut result = Compared::default();
@@ -86,7 +88,15 @@ impl Written<'_> {
             let at = offset(found.map(|site| site.offset), expected.map(|site| site.offset));
             (at, Fault::CallSite { found, expected })
         });
-        trap.into_iter().chain(call).collect()
+        let handlers = self.handlers_of(placed).iter().map(|site| {
+            // A landing outside of the unit differs from any that belongs there.
+            HandlerSite { offset: site.offset - start, landing: site.landing.wrapping_sub(start), ..*site }
+        });
+        let handler = differences(handlers, &compiled.handlers).map(|(found, expected)| {
+            let at = offset(found.map(|site| site.offset), expected.map(|site| site.offset));
+            (at, Fault::Handler { found, expected })
+        });
+        trap.into_iter().chain(call).chain(handler).collect()
     }
 
     /// Rows of the trap table within a unit.
@@ -101,6 +111,13 @@ impl Written<'_> {
         let end = placed.offset + placed.len;
         let behind = |offset: u32| self.calls.partition_point(|site| site.offset <= offset);
         &self.calls[behind(placed.offset)..behind(end)]
+    }
+
+    /// Rows of the handler table within a unit, by their return addresses.
+    pub fn handlers_of(&self, placed: &PlacedFunction) -> &[HandlerSite] {
+        let end = placed.offset + placed.len;
+        let behind = |offset: u32| self.handlers.partition_point(|site| site.offset <= offset);
+        &self.handlers[behind(placed.offset)..behind(end)]
     }
 }
 

@@ -90,6 +90,7 @@ impl<'a> Check<'a> {
             text: file.text(),
             traps: file.traps().iter().collect(),
             calls: file.calls().iter().collect(),
+            handlers: file.handlers().iter().collect(),
             units: placed.iter().map(|placed| placed.offset).collect(),
             functions,
         };
@@ -132,7 +133,7 @@ impl<'a> Check<'a> {
                 SectionId::Data => module.data(),
                 // `verify_all`, and below: the manifest, the plan's functions, each unit's rows and calls.
                 SectionId::Header | SectionId::Manifest | SectionId::Functions | SectionId::Trampolines | SectionId::JumpTable => continue,
-                SectionId::Edges | SectionId::Traps | SectionId::Calls | SectionId::Text => continue,
+                SectionId::Edges | SectionId::Traps | SectionId::Calls | SectionId::Handlers | SectionId::Text => continue,
                 // For tools only: no run reads them.
                 SectionId::Symtab | SectionId::Strtab => continue,
             };
@@ -148,6 +149,7 @@ impl<'a> Check<'a> {
         let features = options.settings().features;
         let mut settings = vec![
             ("memory style", manifest.settings.memory.clone(), options.memory.name().to_string()),
+            ("fuel", manifest.settings.fuel.to_string(), options.fuel.to_string()),
             ("CPU level", manifest.settings.level.clone(), options.level.name().to_string()),
             ("architecture", self.file.architecture().name().to_string(), Architecture::X86_64.name().to_string()),
             ("profile", format!("{:?}", manifest.profile), format!("{:?}", self.inputs.profile_source())),
@@ -187,11 +189,11 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Each type has both crossings.
+    /// Each type has its crossings.
     fn check_trampolines(&mut self) {
         let found: HashSet<CodeItem> = self.placed.iter().map(|placed| placed.what).collect();
         for ty in (0..self.inputs.module.types().len() as u32).map(TypeIndex) {
-            for what in [CodeItem::ToNative(ty), CodeItem::ToInterpreter(ty)] {
+            for what in [CodeItem::ToNative(ty), CodeItem::ToInterpreter(ty), CodeItem::TailToNative(ty)] {
                 if !found.contains(&what) {
                     self.violation(Some(what), None, Fault::Missing);
                 }
@@ -220,7 +222,10 @@ impl<'a> Check<'a> {
         let calls: HashSet<u32> = self.placed.iter().flat_map(|placed| self.written.calls_of(placed)).map(|site| site.offset).collect();
         let trap = self.written.traps.iter().map(|site| ("traps", site.offset)).find(|(_, offset)| !traps.contains(offset));
         let call = self.written.calls.iter().map(|site| ("calls", site.offset)).find(|(_, offset)| !calls.contains(offset));
-        for (table, offset) in trap.into_iter().chain(call) {
+        let handlers: HashSet<u32> =
+            self.placed.iter().flat_map(|placed| self.written.handlers_of(placed)).map(|site| site.offset).collect();
+        let handler = self.written.handlers.iter().map(|site| ("handlers", site.offset)).find(|(_, offset)| !handlers.contains(offset));
+        for (table, offset) in trap.into_iter().chain(call).chain(handler) {
             self.violation(None, None, Fault::Stray { table, offset });
         }
     }
@@ -279,6 +284,7 @@ impl<'a> Check<'a> {
             }
             CodeItem::ToNative(ty) => compiler.to_native(module, ty, settings),
             CodeItem::ToInterpreter(ty) => compiler.to_interpreter(module, ty, settings),
+            CodeItem::TailToNative(ty) => compiler.tail_to_native(module, ty, settings),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a check can find, and how it is told: where, what was found, what was expected.
 
 use trjit_cache_format::{CodeItem, Edge, Refusal};
-use trjit_code::{CallSite, CompileError, CpuFeatures, Tier, TrapSite};
+use trjit_code::{CallSite, CompileError, CpuFeatures, HandlerSite, Tier, TrapSite};
 use trjit_module::FuncIndex;
 
 /// Most violations that are kept; the rest is counted.
@@ -127,6 +127,8 @@ pub enum Fault {
     Trap { found: Option<TrapSite>, expected: Option<TrapSite> },
     #[error("the call table says {}, a second compilation gives {}", or_nothing(.found), or_nothing(.expected))]
     CallSite { found: Option<CallSite>, expected: Option<CallSite> },
+    #[error("the handler table says {}, a second compilation gives {}", or_nothing(.found), or_nothing(.expected))]
+    Handler { found: Option<HandlerSite>, expected: Option<HandlerSite> },
     #[error("the file declares CPU features {}, a second compilation gives {}", feature_list(*.found), feature_list(*.expected))]
     Features { found: CpuFeatures, expected: CpuFeatures },
     #[error("it lies at {offset:#x}, expected a multiple of {align}")]

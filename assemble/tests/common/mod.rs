@@ -17,7 +17,7 @@ pub fn functions(count: usize) -> Module {
     module(&format!("(module {})", "(func)".repeat(count)))
 }
 
-pub const SETTINGS: Settings = Settings { features: CpuFeatures::NONE, memory: MemoryStyle::Reserved };
+pub const SETTINGS: Settings = Settings { features: CpuFeatures::NONE, memory: MemoryStyle::Reserved, fuel: false };
 
 /// A compiler without translation: a function's code is one call for each of its configured callees, direct or through the jump table
 /// as the request says, then its index.
@@ -72,6 +72,10 @@ impl Compiler for Scripted {
 
     fn to_interpreter(&self, _module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
         Ok(trampoline(0x02, ty, settings))
+    }
+
+    fn tail_to_native(&self, _module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
+        Ok(trampoline(0x03, ty, settings))
     }
 
     fn version(&self) -> String {

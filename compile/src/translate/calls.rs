@@ -1,18 +1,28 @@
 //! Calls. A caller writes the callee's index to the callee's vmctx before every call that might end in the lazy stub or in a trampoline to the interpreter.
+//!
+//! Tail calls reuse the frame. Code entered at a loop has no frame that its callee's results would fit: it puts the arguments into the slots of its frame and
+//! tells the driver whom to call.
 
-use super::Translator;
+use super::{OSR_TAIL_CALL, Results, Translator};
 use crate::env::trap;
 use crate::fault::Res;
-use crate::signature::returns_by_pointer;
-use crate::slots;
+use crate::signature::{clif_type, returns_by_pointer};
+use crate::slots::Slots;
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{Inst, InstBuilder, StackSlotData, StackSlotKind, Value, types};
+use cranelift_codegen::ir::{InstBuilder, StackSlotData, StackSlotKind, Value, types};
 use std::mem::offset_of;
-use trjit_module::vm::{VmFuncRef, VmImport, header};
+use trjit_module::vm::{VmFuncRef, VmImport, header, store};
 use trjit_module::{FuncIndex, FuncType, TrapCode, TypeIndex};
 
 /// Whom a call reaches.
-enum Callee {
+struct Callee {
+    code: Code,
+    vmctx: Value,
+    /// Its index in the instance of that vmctx, an i32.
+    function: Value,
+}
+
+enum Code {
     /// A function of the same text, whatever the instance.
     Direct(FuncIndex),
     /// An address.
@@ -21,110 +31,207 @@ enum Callee {
 
 impl<'a> Translator<'a, '_> {
     pub(super) fn call(&mut self, function: u32) -> Res<()> {
-        let function = FuncIndex(function);
-        let ty = self.env.module.type_of(function);
-        let args = self.pop_many(self.env.module.func_type(ty).params().len())?;
-        let vmctx = self.env.vmctx()?;
+        let ty = self.env.module.type_of(FuncIndex(function));
+        let args = self.pop_args(ty)?;
+        let callee = self.callee(FuncIndex(function))?;
+        self.emit_call(callee, ty, &args)
+    }
+
+    pub(super) fn return_call(&mut self, function: u32) -> Res<()> {
+        let ty = self.env.module.type_of(FuncIndex(function));
+        let args = self.pop_args(ty)?;
+        let callee = self.callee(FuncIndex(function))?;
+        self.emit_tail_call(callee, ty, &args)
+    }
+
+    pub(super) fn call_indirect(&mut self, ty: TypeIndex, table: u32) -> Res<()> {
+        let (callee, args) = self.callee_in_table(ty, table)?;
+        self.emit_call(callee, ty, &args)
+    }
+
+    pub(super) fn return_call_indirect(&mut self, ty: TypeIndex, table: u32) -> Res<()> {
+        let (callee, args) = self.callee_in_table(ty, table)?;
+        self.emit_tail_call(callee, ty, &args)
+    }
+
+    pub(super) fn call_ref(&mut self, ty: TypeIndex) -> Res<()> {
+        let (callee, args) = self.callee_on_stack(ty)?;
+        self.emit_call(callee, ty, &args)
+    }
+
+    pub(super) fn return_call_ref(&mut self, ty: TypeIndex) -> Res<()> {
+        let (callee, args) = self.callee_on_stack(ty)?;
+        self.emit_tail_call(callee, ty, &args)
+    }
+
+    fn pop_args(&mut self, ty: TypeIndex) -> Res<Vec<Value>> {
+        self.pop_many(self.env.module.func_type(ty).params().len())
+    }
+
+    /// A function of the module; announces it.
+    fn callee(&mut self, function: FuncIndex) -> Res<Callee> {
         if self.env.module.defined_index(function).is_none() {
-            let (vmctx, entry) = self.imported(function)?;
-            return self.emit_call(Callee::Address(entry), vmctx, ty, &args);
+            return self.imported(function);
         }
-        if self.direct_calls.direct(function) {
-            return self.emit_call(Callee::Direct(function), vmctx, ty, &args);
-        }
+        let vmctx = self.env.vmctx()?;
         let index = self.index(function.0);
+        if self.direct_calls.direct(function) {
+            return Ok(Callee { code: Code::Direct(function), vmctx, function: index });
+        }
         self.b.ins().store(self.env.flags.vm, index, vmctx, header::CALLEE as i32);
         let jump_table = self.env.header(&mut self.b, header::JUMP_TABLE)?;
         let image_base = self.env.header(&mut self.b, header::IMAGE_BASE)?;
         let entry = self.env.jump_table_entry(&mut self.b, jump_table, image_base, function.0 as i32 * 4);
-        self.emit_call(Callee::Address(entry), vmctx, ty, &args)
+        Ok(Callee { code: Code::Address(entry), vmctx, function: index })
     }
 
-    /// An import's vmctx and code; announces the callee.
-    fn imported(&mut self, function: FuncIndex) -> Res<(Value, Value)> {
+    fn imported(&mut self, function: FuncIndex) -> Res<Callee> {
         let import = self.env.import_offset(function);
         let vmctx = self.env.header(&mut self.b, import + offset_of!(VmImport, vmctx))?;
         let entry = self.env.header(&mut self.b, import + offset_of!(VmImport, entry))?;
-        let index = self.env.header_i32(&mut self.b, import + offset_of!(VmImport, index))?;
-        self.b.ins().store(self.env.flags.vm, index, vmctx, header::CALLEE as i32);
-        Ok((vmctx, entry))
+        let function = self.env.header_i32(&mut self.b, import + offset_of!(VmImport, index))?;
+        self.b.ins().store(self.env.flags.vm, function, vmctx, header::CALLEE as i32);
+        Ok(Callee { code: Code::Address(entry), vmctx, function })
     }
 
-    pub(super) fn call_indirect(&mut self, ty: TypeIndex, table: u32) -> Res<()> {
+    /// The callee of an indirect call, checked and announced, and its arguments.
+    fn callee_in_table(&mut self, ty: TypeIndex, table: u32) -> Res<(Callee, Vec<Value>)> {
         let index = self.pop()?;
-        let args = self.pop_many(self.env.module.func_type(ty).params().len())?;
+        let args = self.pop_args(ty)?;
         let (reference, _) = self.table_element(table, index)?;
         self.b.ins().trapz(reference, trap(TrapCode::IndirectCallToNull));
-
-        // The array of references may move when the store grows, so its address is loaded anew; a reference itself never changes.
-        let known = self.env.flags.checked_constant;
-        let references = self.b.ins().load(types::I64, self.env.flags.vm, self.env.vmctx()?, header::FUNC_REFS as i32);
-        let shift = i64::from(size_of::<VmFuncRef>().trailing_zeros());
-        let offset = self.b.ins().ishl_imm_u(reference, shift);
-        let record = self.b.ins().iadd(references, offset);
-        let found = self.b.ins().load(types::I32, known, record, offset_of!(VmFuncRef, type_id) as i32);
+        let record = self.func_ref(reference)?;
+        let found = self.b.ins().load(types::I32, self.env.flags.checked_constant, record, offset_of!(VmFuncRef, type_id) as i32);
         let expected = self.env.type_id(&mut self.b, ty)?;
         let differs = self.b.ins().icmp(IntCC::NotEqual, found, expected);
         self.b.ins().trapnz(differs, trap(TrapCode::BadSignature));
+        Ok((self.referenced(record), args))
+    }
 
+    /// The same for a reference of a type that validation knows.
+    fn callee_on_stack(&mut self, ty: TypeIndex) -> Res<(Callee, Vec<Value>)> {
+        let reference = self.pop()?;
+        let args = self.pop_args(ty)?;
+        self.b.ins().trapz(reference, trap(TrapCode::NullReference));
+        let record = self.func_ref(reference)?;
+        Ok((self.referenced(record), args))
+    }
+
+    /// Address of a reference's `VmFuncRef`. The array of references may move when the store grows, so its address is loaded anew; a reference itself never changes.
+    fn func_ref(&mut self, reference: Value) -> Res<Value> {
+        let references = self.b.ins().load(types::I64, self.env.flags.vm, self.env.vmctx()?, header::FUNC_REFS as i32);
+        let shift = i64::from(size_of::<VmFuncRef>().trailing_zeros());
+        let offset = self.b.ins().ishl_imm_u(reference, shift);
+        Ok(self.b.ins().iadd(references, offset))
+    }
+
+    /// The function of a `VmFuncRef`; announces it.
+    fn referenced(&mut self, record: Value) -> Callee {
+        let known = self.env.flags.checked_constant;
         let vmctx = self.b.ins().load(types::I64, known, record, offset_of!(VmFuncRef, vmctx) as i32);
         let function = self.b.ins().load(types::I32, known, record, offset_of!(VmFuncRef, function) as i32);
         self.b.ins().store(self.env.flags.vm, function, vmctx, header::CALLEE as i32);
         let jump_table = self.b.ins().load(types::I64, known, vmctx, header::JUMP_TABLE as i32);
         let image_base = self.b.ins().load(types::I64, known, vmctx, header::IMAGE_BASE as i32);
-        let function = self.b.ins().uextend(types::I64, function);
-        let entry = self.b.ins().ishl_imm_u(function, 2);
+        let index = self.b.ins().uextend(types::I64, function);
+        let entry = self.b.ins().ishl_imm_u(index, 2);
         let entry = self.b.ins().iadd(jump_table, entry);
         let entry = self.env.jump_table_entry(&mut self.b, entry, image_base, 0);
-        self.emit_call(Callee::Address(entry), vmctx, ty, &args)
+        Callee { code: Code::Address(entry), vmctx, function }
     }
 
     /// Calls, and pushes the results.
-    fn emit_call(&mut self, callee: Callee, vmctx: Value, ty: TypeIndex, args: &[Value]) -> Res<()> {
+    fn emit_call(&mut self, callee: Callee, ty: TypeIndex, args: &[Value]) -> Res<()> {
         let func_type = self.env.module.func_type(ty);
         let mut all = Vec::with_capacity(args.len() + 2);
-        all.push(vmctx);
-        let area = returns_by_pointer(func_type).then(|| self.result_area(func_type.results().len()));
-        all.extend(area);
+        all.push(callee.vmctx);
+        let area = returns_by_pointer(func_type).then(|| self.scratch_slots(func_type.results().len(), func_type.slot_words()));
+        all.extend(area.map(|area| area.base));
         all.extend_from_slice(args);
-        let call = self.emit_call_inst(callee, ty, &all)?;
-        match area {
-            Some(area) => self.load_results(func_type, area),
+        match self.handler() {
+            Some(handler) => {
+                let signature = self.env.signature(&mut self.b, ty)?;
+                let (table, normal) = self.exception_table(signature, handler);
+                match callee.code {
+                    Code::Direct(function) => {
+                        let function = self.env.function(&mut self.b, function)?;
+                        self.b.ins().try_call(function, &all, table);
+                    }
+                    Code::Address(entry) => {
+                        self.b.ins().try_call_indirect(entry, &all, table);
+                    }
+                }
+                self.b.seal_block(normal);
+                self.b.switch_to_block(normal);
+                self.stack.extend_from_slice(self.b.block_params(normal));
+            }
             None => {
+                let call = match callee.code {
+                    Code::Direct(function) => {
+                        let function = self.env.function(&mut self.b, function)?;
+                        self.b.ins().call(function, &all)
+                    }
+                    Code::Address(entry) => {
+                        let signature = self.env.signature(&mut self.b, ty)?;
+                        self.b.ins().call_indirect(signature, entry, &all)
+                    }
+                };
                 self.stack.extend_from_slice(self.b.inst_results(call));
-                Ok(())
             }
         }
+        area.map_or(Ok(()), |area| self.load_results(func_type, area))
     }
 
-    fn emit_call_inst(&mut self, callee: Callee, ty: TypeIndex, args: &[Value]) -> Res<Inst> {
-        Ok(match callee {
-            Callee::Direct(function) => {
+    /// Leaves the function for another one with the same results.
+    fn emit_tail_call(&mut self, callee: Callee, ty: TypeIndex, args: &[Value]) -> Res<()> {
+        self.reachable = false;
+        let mut all = vec![callee.vmctx];
+        match self.results {
+            Results::Driver(slots) => return self.tail_call_by_driver(callee, ty, args, slots),
+            Results::Pointer(area) => all.push(area),
+            Results::Registers => {}
+        }
+        all.extend_from_slice(args);
+        match callee.code {
+            Code::Direct(function) => {
                 let function = self.env.function(&mut self.b, function)?;
-                self.b.ins().call(function, args)
+                self.b.ins().return_call(function, &all);
             }
-            Callee::Address(entry) => {
+            Code::Address(entry) => {
                 let signature = self.env.signature(&mut self.b, ty)?;
-                self.b.ins().call_indirect(signature, entry, args)
+                self.b.ins().return_call_indirect(signature, entry, &all);
             }
-        })
+        }
+        Ok(())
     }
 
-    /// Address of the area for results in memory, which grows to the largest need.
-    fn result_area(&mut self, results: usize) -> Value {
-        let size = results as u32 * 8;
-        let slot = match self.result_area {
+    /// The arguments go to the start of the frame, as crossing slots of the callee's type: the frame held them, so there is room.
+    fn tail_call_by_driver(&mut self, callee: Callee, ty: TypeIndex, args: &[Value], frame: Slots) -> Res<()> {
+        let slots = Slots { words: self.env.module.func_type(ty).slot_words(), ..frame };
+        slots.store_all(&mut self.b, args);
+        let vm_store = self.env.store(&mut self.b)?;
+        let function = self.b.ins().uextend(types::I64, callee.function);
+        self.b.ins().store(self.env.flags.vm, callee.vmctx, vm_store, store::TAIL_VMCTX as i32);
+        self.b.ins().store(self.env.flags.vm, function, vm_store, store::TAIL_FUNCTION as i32);
+        self.return_status(OSR_TAIL_CALL);
+        Ok(())
+    }
+
+    /// Slots in the function's own frame, which grow to the largest need.
+    pub(super) fn scratch_slots(&mut self, slots: usize, words: usize) -> Slots {
+        let size = (slots * words).max(1) as u32 * 8;
+        let slot = match self.scratch {
             Some(slot) => slot,
-            None => *self.result_area.insert(self.b.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, size, 3))),
+            None => *self.scratch.insert(self.b.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, size, 4))),
         };
         let data = &mut self.b.func.sized_stack_slots[slot];
         data.size = data.size.max(size);
-        self.b.ins().stack_addr(types::I64, slot, 0)
+        Slots { base: self.b.ins().stack_addr(types::I64, slot, 0), words, flags: self.env.flags.slot }
     }
 
-    fn load_results(&mut self, ty: FuncType<'a>, area: Value) -> Res<()> {
+    fn load_results(&mut self, ty: FuncType<'a>, area: Slots) -> Res<()> {
         for (slot, result) in ty.results().enumerate() {
-            let value = slots::load(&mut self.b, self.env.flags.slot, crate::signature::clif_type(result)?, area, slot);
+            let value = area.load(&mut self.b, clif_type(result)?, slot);
             self.push(value);
         }
         Ok(())

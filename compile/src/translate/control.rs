@@ -8,7 +8,6 @@
 
 use super::Translator;
 use crate::fault::{Fault, Res};
-use crate::slots;
 use crate::state::{BlockSig, Frame, FrameKind};
 use cranelift_codegen::ir::{Block, BlockArg, BlockCall, InstBuilder, JumpTableData, Type, types};
 use cranelift_frontend::Variable;
@@ -71,10 +70,11 @@ impl<'a> Translator<'a, '_> {
         })
     }
 
-    pub(super) fn start_block(&mut self, sig: BlockSig<'a>) -> Res<()> {
+    /// Opens a frame that begins in the current block.
+    pub(super) fn start_framed(&mut self, kind: FrameKind, sig: BlockSig<'a>) -> Res<()> {
         self.widen_top(sig.params())?;
         let spilled = self.spill_below(sig.params())?;
-        self.push_frame(FrameKind::Block, sig, spilled);
+        self.push_frame(kind, sig, spilled);
         Ok(())
     }
 
@@ -99,7 +99,7 @@ impl<'a> Translator<'a, '_> {
             self.reload_below(first);
         }
         self.push_frame(FrameKind::Loop { header }, sig, spilled);
-        Ok(())
+        self.check_fuel()
     }
 
     /// Fills the landing: loads the operand stack, below the loop (`height` values) and the loop's parameters, from the slots behind the locals.
@@ -110,7 +110,7 @@ impl<'a> Translator<'a, '_> {
         self.branch_args.clear();
         for position in 0..self.stack.len() {
             let ty = self.b.func.dfg.value_type(self.stack[position]);
-            let value = slots::load(&mut self.b, self.env.flags.slot, ty, area, self.locals.len() + position);
+            let value = area.load(&mut self.b, ty, self.locals.len() + position);
             if position < height {
                 let variable = self.stack_variable(position, ty);
                 self.b.def_var(variable, value);
@@ -165,6 +165,7 @@ impl<'a> Translator<'a, '_> {
                 // An `else` without instructions: the parameters are the results.
                 self.start_else()?;
             }
+            FrameKind::Try => self.end_try()?,
             FrameKind::If { .. } | FrameKind::Block => {}
         }
         if self.frames.last().is_some_and(|frame| frame.next.is_some()) && self.reachable {
@@ -189,7 +190,7 @@ impl<'a> Translator<'a, '_> {
     }
 
     /// Jumps to the end of the innermost frame with its results.
-    fn jump_to_next(&mut self) -> Res<()> {
+    pub(super) fn jump_to_next(&mut self) -> Res<()> {
         let at = self.frames.len() - 1;
         let results = self.frames[at].sig.results();
         let next = self.next_of(at)?;
@@ -225,7 +226,7 @@ impl<'a> Translator<'a, '_> {
         let first = self.widen_top(self.frames[at].branch_arity())?;
         let block = match self.frames[at].kind {
             FrameKind::Loop { header } => header,
-            FrameKind::Block | FrameKind::If { .. } => self.next_of(at)?,
+            FrameKind::Block | FrameKind::Try | FrameKind::If { .. } => self.next_of(at)?,
         };
         self.set_branch_args(first);
         Ok(block)
@@ -243,6 +244,31 @@ impl<'a> Translator<'a, '_> {
         let target = self.branch_target(depth)?;
         let otherwise = self.b.create_block();
         self.b.ins().brif(condition, target, &self.branch_args, otherwise, &[]);
+        self.b.seal_block(otherwise);
+        self.b.switch_to_block(otherwise);
+        Ok(())
+    }
+
+    /// Goes on with the reference only when it is not null.
+    pub(super) fn br_on_null(&mut self, depth: u32) -> Res<()> {
+        let reference = self.pop()?;
+        let target = self.branch_target(depth)?;
+        let otherwise = self.b.create_block();
+        self.b.ins().brif(reference, otherwise, &[], target, &self.branch_args);
+        self.b.seal_block(otherwise);
+        self.b.switch_to_block(otherwise);
+        self.push(reference);
+        Ok(())
+    }
+
+    /// Takes the reference along when it is not null, and drops it otherwise.
+    pub(super) fn br_on_non_null(&mut self, depth: u32) -> Res<()> {
+        let reference = self.pop()?;
+        self.push(reference);
+        let target = self.branch_target(depth)?;
+        self.stack.pop();
+        let otherwise = self.b.create_block();
+        self.b.ins().brif(reference, target, &self.branch_args, otherwise, &[]);
         self.b.seal_block(otherwise);
         self.b.switch_to_block(otherwise);
         Ok(())
@@ -309,6 +335,13 @@ impl<'a> Translator<'a, '_> {
         let reference = self.pop()?;
         let value = self.is_zero(reference);
         self.push(value);
+        Ok(())
+    }
+
+    pub(super) fn ref_as_non_null(&mut self) -> Res<()> {
+        let reference = self.pop()?;
+        self.b.ins().trapz(reference, crate::env::trap(trjit_module::TrapCode::NullReference));
+        self.push(reference);
         Ok(())
     }
 

@@ -12,9 +12,10 @@ use trjit_code::Tier;
 /// All locals of a function.
 pub enum Locals {
     Variables(Vec<Variable>),
-    /// Eight bytes a local.
+    /// 8 bytes a local, or 16 where one is a vector.
     Slots {
         area: StackSlot,
+        stride: i32,
         types: Vec<Type>,
         /// What each local is known to hold in a block.
         known: Vec<Option<(Block, Value)>>,
@@ -40,8 +41,12 @@ impl Translator<'_, '_> {
     pub(super) fn declare_locals(&mut self, tier: Tier, types: &[Type]) {
         self.locals = match tier {
             Tier::A1 if !types.is_empty() => {
-                let data = StackSlotData::new(StackSlotKind::ExplicitSlot, types.len() as u32 * 8, 3);
-                Locals::Slots { area: self.b.create_sized_stack_slot(data), types: types.to_vec(), known: vec![None; types.len()] }
+                let stride = if types.iter().any(|ty| ty.is_vector()) { 16 } else { 8 };
+                let size = types.len() as u32 * stride;
+                let data = StackSlotData::new(StackSlotKind::ExplicitSlot, size, stride.trailing_zeros() as u8);
+                let (area, types) = (self.b.create_sized_stack_slot(data), types.to_vec());
+                let known = vec![None; types.len()];
+                Locals::Slots { area, stride: stride as i32, types, known }
             }
             Tier::A1 | Tier::Ap4 => Locals::Variables(types.iter().map(|&ty| self.b.declare_var(ty)).collect()),
         };
@@ -54,12 +59,12 @@ impl Translator<'_, '_> {
                 let variable = *variables.get(local as usize).ok_or_else(|| no_local(local))?;
                 self.b.use_var(variable)
             }
-            Locals::Slots { area, types, known } => {
+            Locals::Slots { area, stride, types, known } => {
                 let ty = *types.get(local as usize).ok_or_else(|| no_local(local))?;
                 match known[local as usize] {
                     Some((at, value)) if Some(at) == block => value,
                     _ => {
-                        let value = self.b.ins().stack_load(types::I64, ty, *area, local as i32 * 8);
+                        let value = self.b.ins().stack_load(types::I64, ty, *area, local as i32 * *stride);
                         known[local as usize] = block.map(|block| (block, value));
                         value
                     }
@@ -84,9 +89,9 @@ impl Translator<'_, '_> {
                 let variable = *variables.get(local as usize).ok_or_else(|| no_local(local))?;
                 self.b.def_var(variable, value);
             }
-            Locals::Slots { area, types, known } if (local as usize) < types.len() => {
+            Locals::Slots { area, stride, types, known } if (local as usize) < types.len() => {
                 known[local as usize] = block.map(|block| (block, value));
-                self.b.ins().stack_store(types::I64, value, *area, local as i32 * 8);
+                self.b.ins().stack_store(types::I64, value, *area, local as i32 * *stride);
             }
             Locals::Slots { .. } => return Err(no_local(local)),
         }

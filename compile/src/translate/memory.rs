@@ -1,7 +1,8 @@
 //! Memories and globals.
 //!
 //! A 32-bit index can not leave a reservation of 4 GiB plus its guard, so most accesses need no check: out of bounds is a fault of the access itself, which has
-//! a row in the trap table. Without a reservation, or with an offset beyond the guard, index + offset + width is compared with the length first, in 64 bits.
+//! a row in the trap table. Without a reservation, or with an offset beyond the guard, index + offset + width is compared with the length first, in 64 bits; so are
+//! all accesses to memories with 64-bit indices, where that sum may overflow, too.
 
 use super::Translator;
 use crate::env::trap;
@@ -15,10 +16,10 @@ use trjit_module::{GlobalIndex, TrapCode, ValType};
 use wasmparser::{MemArg, MemArgTarget};
 
 /// An address that may be accessed with these flags.
-struct Place {
-    base: Value,
-    offset: i32,
-    flags: MemFlagsData,
+pub(super) struct Place {
+    pub base: Value,
+    pub offset: i32,
+    pub flags: MemFlagsData,
 }
 
 impl Translator<'_, '_> {
@@ -32,14 +33,26 @@ impl Translator<'_, '_> {
             Opcode::Sload16 => i.sload16(ty, flags, base, offset),
             Opcode::Uload32 => i.uload32(flags, base, offset),
             Opcode::Sload32 => i.sload32(flags, base, offset),
+            Opcode::Uload8x8 => i.uload8x8(flags, base, offset),
+            Opcode::Sload8x8 => i.sload8x8(flags, base, offset),
+            Opcode::Uload16x4 => i.uload16x4(flags, base, offset),
+            Opcode::Sload16x4 => i.sload16x4(flags, base, offset),
+            Opcode::Uload32x2 => i.uload32x2(flags, base, offset),
+            Opcode::Sload32x2 => i.sload32x2(flags, base, offset),
             _ => i.load(ty, flags, base, offset),
         };
         self.push(value);
         Ok(())
     }
 
-    pub(super) fn store(&mut self, opcode: Opcode, ty: Type, memarg: &MemArg) -> Res<()> {
+    pub(super) fn store(&mut self, opcode: Opcode, memarg: &MemArg) -> Res<()> {
         let value = self.pop()?;
+        self.store_value(opcode, value, memarg)
+    }
+
+    /// Stores a value that was popped already.
+    pub(super) fn store_value(&mut self, opcode: Opcode, value: Value, memarg: &MemArg) -> Res<()> {
+        let ty = self.b.func.dfg.value_type(value);
         let Place { base, offset, flags } = self.place(memarg, width(opcode, ty))?;
         let i = self.b.ins();
         match opcode {
@@ -53,8 +66,11 @@ impl Translator<'_, '_> {
 
     /// Pops the index and says where the access goes.
     fn place(&mut self, memarg: &MemArg, width: u64) -> Res<Place> {
-        let MemArgTarget::Memory(memory) = memarg.target else { return Err(Fault::unsupported("accesses to arrays")) };
-        self.check_memory(memory)?;
+        let memory = memory_of(memarg)?;
+        if self.has_wide_index(memory)? {
+            let index = self.pop()?;
+            return self.wide_place(memory, index, memarg.offset, width);
+        }
         let index = self.pop()?;
         // Behind the last byte, less the index.
         let reach = memarg.offset.checked_add(width).ok_or_else(|| Fault::internal("the offset does not fit a 32-bit memory"))?;
@@ -71,6 +87,33 @@ impl Translator<'_, '_> {
                 Ok(self.checked_place(base, wide, memarg.offset))
             }
         }
+    }
+
+    /// A place in a memory with 64-bit indices, whose base may move when it grows.
+    fn wide_place(&mut self, memory: u32, index: Value, offset: u64, width: u64) -> Res<Place> {
+        let start = self.add_offset(index, offset);
+        let width = self.b.ins().iconst(types::I64, width as i64);
+        let end = self.b.ins().uadd_overflow_trap(start, width, trap(TrapCode::MemoryOutOfBounds));
+        self.check_end(memory, end)?;
+        let base = self.env.memory_base(&mut self.b, memory)?;
+        Ok(self.checked_place(base, start, 0))
+    }
+
+    /// Index + offset; traps when that is no 64-bit number.
+    pub(super) fn add_offset(&mut self, index: Value, offset: u64) -> Value {
+        if offset == 0 {
+            return index;
+        }
+        let offset = self.b.ins().iconst(types::I64, offset as i64);
+        self.b.ins().uadd_overflow_trap(index, offset, trap(TrapCode::MemoryOutOfBounds))
+    }
+
+    /// Traps when `end` is beyond the length.
+    pub(super) fn check_end(&mut self, memory: u32, end: Value) -> Res<()> {
+        let len = self.env.memory_len(&mut self.b, memory)?;
+        let beyond = self.b.ins().icmp(IntCC::UnsignedGreaterThan, end, len);
+        self.b.ins().trapnz(beyond, trap(TrapCode::MemoryOutOfBounds));
+        Ok(())
     }
 
     fn reserved_place(&mut self, memory: u32, index: Value, offset: u64, width: u64) -> Res<Place> {
@@ -101,9 +144,7 @@ impl Translator<'_, '_> {
     fn check_bounds(&mut self, memory: u32, index: Value, reach: u64) -> Res<Value> {
         let wide = self.b.ins().uextend(types::I64, index);
         let end = self.b.ins().iadd_imm_u(wide, reach as i64);
-        let len = self.env.memory_len(&mut self.b, memory)?;
-        let beyond = self.b.ins().icmp(IntCC::UnsignedGreaterThan, end, len);
-        self.b.ins().trapnz(beyond, trap(TrapCode::MemoryOutOfBounds));
+        self.check_end(memory, end)?;
         Ok(wide)
     }
 
@@ -125,70 +166,66 @@ impl Translator<'_, '_> {
         }
     }
 
-    fn check_memory(&self, memory: u32) -> Res<()> {
+    /// Whether indices of the memory have 64 bits.
+    pub(super) fn has_wide_index(&self, memory: u32) -> Res<bool> {
         let record =
             self.env.module.memories().get(memory as usize).ok_or_else(|| Fault::internal(format!("there is no memory {memory}")))?;
-        match record.flags {
-            0 => Ok(()),
-            flags if flags & MemoryRecord::MEMORY64 != 0 => Err(Fault::unsupported("64-bit memories")),
-            _ => Err(Fault::unsupported("shared memories")),
-        }
+        Ok(record.flags & MemoryRecord::MEMORY64 != 0)
     }
 
     pub(super) fn memory_size(&mut self, memory: u32) -> Res<()> {
-        self.check_memory(memory)?;
+        let wide = self.has_wide_index(memory)?;
         let len = self.env.memory_len(&mut self.b, memory)?;
         let pages = self.b.ins().ushr_imm_u(len, i64::from(PAGE_SIZE.trailing_zeros()));
-        let pages = self.b.ins().ireduce(types::I32, pages);
-        self.push(pages);
+        self.push_index(pages, wide);
         Ok(())
     }
 
     pub(super) fn memory_grow(&mut self, memory: u32) -> Res<()> {
-        self.check_memory(memory)?;
-        let delta = self.pop_wide()?;
+        let wide = self.has_wide_index(memory)?;
+        let delta = self.pop_index(wide)?;
         let memory = self.index(memory);
         let old = self.env.builtin_value(&mut self.b, Builtin::MemoryGrow, &[memory, delta])?;
-        let old = self.b.ins().ireduce(types::I32, old);
-        self.push(old);
+        self.push_index(old, wide);
         Ok(())
     }
 
     pub(super) fn memory_copy(&mut self, dst_memory: u32, src_memory: u32) -> Res<()> {
-        self.check_memory(dst_memory)?;
-        self.check_memory(src_memory)?;
-        self.copy(Builtin::MemoryCopy, dst_memory, src_memory)
+        let wide = (self.has_wide_index(dst_memory)?, self.has_wide_index(src_memory)?);
+        self.copy(Builtin::MemoryCopy, dst_memory, src_memory, wide)
     }
 
     pub(super) fn memory_fill(&mut self, memory: u32) -> Res<()> {
-        self.check_memory(memory)?;
-        let len = self.pop_wide()?;
+        let wide = self.has_wide_index(memory)?;
+        let len = self.pop_index(wide)?;
         let value = self.pop()?;
-        let dst = self.pop_wide()?;
+        let dst = self.pop_index(wide)?;
         let memory = self.index(memory);
         self.env.builtin(&mut self.b, Builtin::MemoryFill, &[memory, dst, value, len])?;
         Ok(())
     }
 
     pub(super) fn memory_init(&mut self, memory: u32, segment: u32) -> Res<()> {
-        self.check_memory(memory)?;
-        self.init(Builtin::MemoryInit, memory, segment)
+        let wide = self.has_wide_index(memory)?;
+        self.init(Builtin::MemoryInit, memory, segment, wide)
     }
 
-    /// `copy` of memories or tables: destination, source and length on the stack.
-    pub(super) fn copy(&mut self, builtin: Builtin, dst_index: u32, src_index: u32) -> Res<()> {
-        let len = self.pop_wide()?;
-        let src = self.pop_wide()?;
-        let dst = self.pop_wide()?;
+    /// `copy` of memories or tables: destination, source and length on the stack. `wide`: whether indices of destination and source have 64 bits; the length has
+    /// as many as the shorter of them.
+    pub(super) fn copy(&mut self, builtin: Builtin, dst_index: u32, src_index: u32, wide: (bool, bool)) -> Res<()> {
+        let len = self.pop_index(wide.0 && wide.1)?;
+        let src = self.pop_index(wide.1)?;
+        let dst = self.pop_index(wide.0)?;
         let (dst_index, src_index) = (self.index(dst_index), self.index(src_index));
         self.env.builtin(&mut self.b, builtin, &[dst_index, src_index, dst, src, len])?;
         Ok(())
     }
 
-    /// `init` of memories or tables from a segment.
-    pub(super) fn init(&mut self, builtin: Builtin, index: u32, segment: u32) -> Res<()> {
-        let (src, len) = self.pop2()?;
-        let dst = self.pop_wide()?;
+    /// `init` of memories or tables from a segment, where places have 32 bits.
+    pub(super) fn init(&mut self, builtin: Builtin, index: u32, segment: u32, wide: bool) -> Res<()> {
+        let len = self.pop_index(false)?;
+        let src = self.pop_index(false)?;
+        let dst = self.pop_index(wide)?;
         let (index, segment) = (self.index(index), self.index(segment));
         self.env.builtin(&mut self.b, builtin, &[index, segment, dst, src, len])?;
         Ok(())
@@ -200,10 +237,19 @@ impl Translator<'_, '_> {
         Ok(())
     }
 
-    /// An i32 from the stack as an unsigned 64-bit number.
-    pub(super) fn pop_wide(&mut self) -> Res<Value> {
+    /// An index or a length from the stack, an i64 where `wide`, as an unsigned 64-bit number.
+    pub(super) fn pop_index(&mut self, wide: bool) -> Res<Value> {
+        if wide {
+            return self.pop();
+        }
         let value = self.pop_condition()?;
         Ok(self.b.ins().uextend(types::I64, value))
+    }
+
+    /// Pushes a 64-bit number as an i64 where `wide`, else as an i32.
+    pub(super) fn push_index(&mut self, value: Value, wide: bool) {
+        let value = if wide { value } else { self.b.ins().ireduce(types::I32, value) };
+        self.push(value);
     }
 
     /// An index of the module as an argument.
@@ -214,7 +260,7 @@ impl Translator<'_, '_> {
     fn global_type(&self, global: u32) -> Res<Type> {
         let record = self.env.module.globals().get(GlobalIndex(global).index());
         let ty = record
-            .and_then(|record| ValType::from_byte(record.ty as u8))
+            .and_then(|record| ValType::from_code(record.ty))
             .ok_or_else(|| Fault::internal(format!("there is no global {global}")))?;
         crate::signature::clif_type(ty)
     }
@@ -236,12 +282,21 @@ impl Translator<'_, '_> {
     }
 }
 
+/// The memory of an access.
+pub(super) fn memory_of(memarg: &MemArg) -> Res<u32> {
+    match memarg.target {
+        MemArgTarget::Memory(memory) => Ok(memory),
+        _ => Err(Fault::unsupported("accesses to arrays")),
+    }
+}
+
 /// Bytes that an access touches.
 fn width(opcode: Opcode, ty: Type) -> u64 {
     match opcode {
         Opcode::Uload8 | Opcode::Sload8 | Opcode::Istore8 => 1,
         Opcode::Uload16 | Opcode::Sload16 | Opcode::Istore16 => 2,
         Opcode::Uload32 | Opcode::Sload32 | Opcode::Istore32 => 4,
+        Opcode::Uload8x8 | Opcode::Sload8x8 | Opcode::Uload16x4 | Opcode::Sload16x4 | Opcode::Uload32x2 | Opcode::Sload32x2 => 8,
         _ => u64::from(ty.bytes()),
     }
 }

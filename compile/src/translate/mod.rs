@@ -9,19 +9,24 @@
 //! **Entry at a loop** ([`Entry::At`]): the whole body is translated, but the entry block loads the frame from its slots and jumps to the
 //! loop's header. What only leads from the function's start to the loop is left without predecessors, and Cranelift drops it. See `control.rs`.
 
+mod atomics;
 mod calls;
 mod control;
+mod exceptions;
+mod fuel;
 mod locals;
 mod memory;
 mod numeric;
 mod operators;
+mod simd;
 mod tables;
 
+use self::exceptions::TryScope;
 use self::locals::Locals;
 use crate::env::Env;
 use crate::fault::{Fault, Res};
 use crate::signature::{self, clif_type, clif_type_of, returns_by_pointer};
-use crate::slots;
+use crate::slots::Slots;
 use crate::state::{BlockSig, Frame, FrameKind};
 use cranelift_codegen::ir::{Block, BlockArg, Function, InstBuilder, SourceLoc, StackSlot, Type, UserFuncName, Value, types};
 use cranelift_codegen::isa::TargetFrontendConfig;
@@ -30,14 +35,19 @@ use trjit_code::{CompileRequest, DirectCalls, Entry};
 use trjit_module::FuncType;
 use wasmparser::{FunctionBody, OperatorsReader};
 
+/// What code entered at a loop returns to the driver: the function is done and its results stand in the first slots of its frame; or it has to go on with the
+/// function that `VmStore` names.
+const OSR_DONE: i64 = 0;
+const OSR_TAIL_CALL: i64 = 1;
+
 /// Where results go.
 #[derive(Clone, Copy)]
 enum Results {
     Registers,
     /// To slots behind this pointer, nothing is returned.
     Pointer(Value),
-    /// To slots behind this pointer, and the driver is told that the function is done.
-    Driver(Value),
+    /// To the slots of the interpreter's frame, and the driver is told that the function is done.
+    Driver(Slots),
 }
 
 /// Where and how code enters at a loop.
@@ -45,7 +55,7 @@ struct LoopEntry {
     /// Position of the loop's first inner instruction.
     offset: u32,
     /// The frame.
-    slots: Value,
+    slots: Slots,
     /// Entered from the entry block, which loaded the locals; loads the operand stack once its shape is known. `None` when that is done.
     landing: Option<Block>,
 }
@@ -63,13 +73,18 @@ pub struct Translator<'a, 'b> {
     /// For each position of the operand stack: variables that hold values below a frame where code may land.
     stack_variables: Vec<Vec<(Type, Variable)>>,
     frames: Vec<Frame<'a>>,
+    /// The open `try_table`s, outermost first.
+    tries: Vec<TryScope>,
     /// Whether the current instruction can be reached. If not, `dead_frames` counts the frames opened since.
     reachable: bool,
     dead_frames: u32,
     /// The block where the base of that memory was last loaded, and the base.
     known_base: Option<(Block, u32, Value)>,
-    /// Slots for the results of calls that return them through a pointer; shared by all of them, since they are loaded right after the call.
-    result_area: Option<StackSlot>,
+    /// Slots for what is handed over in memory: results of calls that return them through a pointer, payloads of exceptions. Shared by all of them, since
+    /// they are loaded right after the call, or read by it.
+    scratch: Option<StackSlot>,
+    /// What was translated since the fuel was last counted.
+    fuel_used: i64,
     /// Arguments of the next branch; kept for its memory.
     branch_args: Vec<BlockArg>,
 }
@@ -101,10 +116,12 @@ pub fn function(
         stack: Vec::new(),
         stack_variables: Vec::new(),
         frames: Vec::new(),
+        tries: Vec::new(),
         reachable: true,
         dead_frames: 0,
         known_base: None,
-        result_area: None,
+        scratch: None,
+        fuel_used: 0,
         branch_args: Vec::new(),
     };
     let body = trjit_module::body_reader(module, record);
@@ -157,13 +174,14 @@ impl Translator<'_, '_> {
             }
             self.local_init(local as u32, zero)?;
         }
-        Ok(())
+        self.check_fuel()
     }
 
     fn zero(&mut self, ty: Type) -> Value {
         match ty {
             types::F32 => self.b.ins().f32const(0.0),
             types::F64 => self.b.ins().f64const(0.0),
+            _ if ty.is_vector() => self.zero_vector(ty),
             _ => self.b.ins().iconst(ty, 0),
         }
     }
@@ -171,11 +189,12 @@ impl Translator<'_, '_> {
     /// The entry block loads the locals and goes to the landing, which the loop fills when it is met. The body begins in a block that nothing reaches.
     fn enter_at_loop(&mut self, types: &[Type], offset: u32) -> Res<()> {
         let values = self.entry_block();
-        let (vmctx, slots) = (values[0], values[2]);
+        let vmctx = values[0];
+        let slots = Slots { base: values[2], words: self.env.module.slot_words(), flags: self.env.flags.slot };
         self.env.set_vmctx(vmctx);
         self.results = Results::Driver(slots);
         for (slot, &ty) in types.iter().enumerate() {
-            let value = slots::load(&mut self.b, self.env.flags.slot, ty, slots, slot);
+            let value = slots.load(&mut self.b, ty, slot);
             self.local_init(slot as u32, value)?;
         }
         let landing = self.b.create_block();
@@ -191,7 +210,7 @@ impl Translator<'_, '_> {
     fn body(&mut self, mut reader: OperatorsReader<'_>) -> Res<()> {
         self.frames.push(Frame {
             kind: FrameKind::Block,
-            sig: BlockSig::Func(FuncType::new(&[], self.ty.result_bytes())),
+            sig: BlockSig::Func(FuncType::new(&[], self.ty.result_codes())),
             height: 0,
             next: None,
             spilled: false,
@@ -203,6 +222,7 @@ impl Translator<'_, '_> {
                 continue;
             }
             self.b.set_srcloc(SourceLoc::new(position as u32));
+            self.count_fuel(&operator)?;
             self.operator(&operator, reader.original_position() as u32)?;
         }
         Ok(())
@@ -222,22 +242,26 @@ impl Translator<'_, '_> {
 
     /// Returns with `values`, which are widened already.
     fn emit_return(&mut self, values: &[Value]) {
-        let area = match self.results {
+        match self.results {
             Results::Registers => {
                 self.b.ins().return_(values);
-                return;
             }
-            Results::Pointer(area) | Results::Driver(area) => area,
-        };
-        for (slot, &value) in values.iter().enumerate() {
-            slots::store(&mut self.b, self.env.flags.slot, value, area, slot);
+            Results::Pointer(base) => {
+                let slots = Slots { base, words: self.ty.slot_words(), flags: self.env.flags.slot };
+                slots.store_all(&mut self.b, values);
+                self.b.ins().return_(&[]);
+            }
+            Results::Driver(slots) => {
+                slots.store_all(&mut self.b, values);
+                self.return_status(OSR_DONE);
+            }
         }
-        if matches!(self.results, Results::Driver(_)) {
-            let done = self.b.ins().iconst(types::I64, 0);
-            self.b.ins().return_(&[done]);
-        } else {
-            self.b.ins().return_(&[]);
-        }
+    }
+
+    /// Returns to the driver.
+    fn return_status(&mut self, status: i64) {
+        let status = self.b.ins().iconst(types::I64, status);
+        self.b.ins().return_(&[status]);
     }
 }
 
@@ -271,7 +295,11 @@ impl Translator<'_, '_> {
     }
 
     fn widen(&mut self, value: Value) -> Value {
-        if self.b.func.dfg.value_type(value) == types::I8 { self.b.ins().uextend(types::I32, value) } else { value }
+        match self.b.func.dfg.value_type(value) {
+            types::I8 => self.b.ins().uextend(types::I32, value),
+            ty if ty.is_vector() => self.as_vector(value, types::I8X16),
+            _ => value,
+        }
     }
 
     /// Gives the `count` topmost values their wasm types, in place; returns the position of the first of them.

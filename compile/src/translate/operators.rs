@@ -3,6 +3,7 @@
 use super::Translator;
 use super::numeric::Rounding;
 use crate::fault::{Fault, Res};
+use crate::state::FrameKind;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
 use cranelift_codegen::ir::{InstBuilder, Opcode, types::*};
@@ -18,7 +19,7 @@ impl Translator<'_, '_> {
             // Control.
             Op::Nop => {}
             Op::Unreachable => self.unreachable(),
-            Op::Block { blockty } => { let sig = self.block_sig(*blockty)?; self.start_block(sig)?; }
+            Op::Block { blockty } => { let sig = self.block_sig(*blockty)?; self.start_framed(FrameKind::Block, sig)?; }
             Op::Loop { blockty } => { let sig = self.block_sig(*blockty)?; self.start_loop(sig, after)?; }
             Op::If { blockty } => { let sig = self.block_sig(*blockty)?; self.start_if(sig)?; }
             Op::Else => self.start_else()?,
@@ -29,8 +30,17 @@ impl Translator<'_, '_> {
             Op::Return => self.return_()?,
             Op::Call { function_index } => self.call(*function_index)?,
             Op::CallIndirect { type_index, table_index } => self.call_indirect(TypeIndex(*type_index), *table_index)?,
+            Op::ReturnCall { function_index } => self.return_call(*function_index)?,
+            Op::ReturnCallIndirect { type_index, table_index } => self.return_call_indirect(TypeIndex(*type_index), *table_index)?,
+            Op::CallRef { type_index } => self.call_ref(TypeIndex(*type_index))?,
+            Op::ReturnCallRef { type_index } => self.return_call_ref(TypeIndex(*type_index))?,
+            Op::BrOnNull { relative_depth } => self.br_on_null(*relative_depth)?,
+            Op::BrOnNonNull { relative_depth } => self.br_on_non_null(*relative_depth)?,
+            Op::TryTable { try_table } => self.start_try(try_table)?,
+            Op::Throw { tag_index } => self.throw(*tag_index)?,
+            Op::ThrowRef => self.throw_ref()?,
             Op::Drop => { self.pop_condition()?; }
-            Op::Select | Op::TypedSelect { .. } => self.select()?,
+            Op::Select | Op::TypedSelect { .. } | Op::TypedSelectMulti { .. } => self.select()?,
 
             // Variables.
             Op::LocalGet { local_index } => self.local_get(*local_index)?,
@@ -41,6 +51,7 @@ impl Translator<'_, '_> {
 
             // References and tables.
             Op::RefNull { .. } => self.ref_null(),
+            Op::RefAsNonNull => self.ref_as_non_null()?,
             Op::RefIsNull => self.ref_is_null()?,
             Op::RefFunc { function_index } => self.ref_func(*function_index)?,
             Op::TableGet { table } => self.table_get(*table)?,
@@ -48,34 +59,34 @@ impl Translator<'_, '_> {
             Op::TableSize { table } => self.table_size(*table)?,
             Op::TableGrow { table } => self.table_grow(*table)?,
             Op::TableFill { table } => self.table_fill(*table)?,
-            Op::TableCopy { dst_table, src_table } => self.copy(Builtin::TableCopy, *dst_table, *src_table)?,
-            Op::TableInit { elem_index, table } => self.init(Builtin::TableInit, *table, *elem_index)?,
+            Op::TableCopy { dst_table, src_table } => self.table_copy(*dst_table, *src_table)?,
+            Op::TableInit { elem_index, table } => self.table_init(*table, *elem_index)?,
             Op::ElemDrop { elem_index } => self.drop_segment(Builtin::ElemDrop, *elem_index)?,
 
             // Memories.
             Op::I32Load { memarg } => self.load(Opcode::Load, I32, memarg)?,
-            Op::I32Store { memarg } => self.store(Opcode::Store, I32, memarg)?,
+            Op::I32Store { memarg } => self.store(Opcode::Store, memarg)?,
             Op::I64Load { memarg } => self.load(Opcode::Load, I64, memarg)?,
-            Op::I64Store { memarg } => self.store(Opcode::Store, I64, memarg)?,
+            Op::I64Store { memarg } => self.store(Opcode::Store, memarg)?,
             Op::F32Load { memarg } => self.load(Opcode::Load, F32, memarg)?,
-            Op::F32Store { memarg } => self.store(Opcode::Store, F32, memarg)?,
+            Op::F32Store { memarg } => self.store(Opcode::Store, memarg)?,
             Op::F64Load { memarg } => self.load(Opcode::Load, F64, memarg)?,
-            Op::F64Store { memarg } => self.store(Opcode::Store, F64, memarg)?,
+            Op::F64Store { memarg } => self.store(Opcode::Store, memarg)?,
             Op::I32Load8S { memarg } => self.load(Opcode::Sload8, I32, memarg)?,
             Op::I32Load8U { memarg } => self.load(Opcode::Uload8, I32, memarg)?,
-            Op::I32Store8 { memarg } => self.store(Opcode::Istore8, I32, memarg)?,
+            Op::I32Store8 { memarg } => self.store(Opcode::Istore8, memarg)?,
             Op::I32Load16S { memarg } => self.load(Opcode::Sload16, I32, memarg)?,
             Op::I32Load16U { memarg } => self.load(Opcode::Uload16, I32, memarg)?,
-            Op::I32Store16 { memarg } => self.store(Opcode::Istore16, I32, memarg)?,
+            Op::I32Store16 { memarg } => self.store(Opcode::Istore16, memarg)?,
             Op::I64Load8S { memarg } => self.load(Opcode::Sload8, I64, memarg)?,
             Op::I64Load8U { memarg } => self.load(Opcode::Uload8, I64, memarg)?,
-            Op::I64Store8 { memarg } => self.store(Opcode::Istore8, I64, memarg)?,
+            Op::I64Store8 { memarg } => self.store(Opcode::Istore8, memarg)?,
             Op::I64Load16S { memarg } => self.load(Opcode::Sload16, I64, memarg)?,
             Op::I64Load16U { memarg } => self.load(Opcode::Uload16, I64, memarg)?,
-            Op::I64Store16 { memarg } => self.store(Opcode::Istore16, I64, memarg)?,
+            Op::I64Store16 { memarg } => self.store(Opcode::Istore16, memarg)?,
             Op::I64Load32S { memarg } => self.load(Opcode::Sload32, I64, memarg)?,
             Op::I64Load32U { memarg } => self.load(Opcode::Uload32, I64, memarg)?,
-            Op::I64Store32 { memarg } => self.store(Opcode::Istore32, I64, memarg)?,
+            Op::I64Store32 { memarg } => self.store(Opcode::Istore32, memarg)?,
             Op::MemorySize { mem } => self.memory_size(*mem)?,
             Op::MemoryGrow { mem } => self.memory_grow(*mem)?,
             Op::MemoryCopy { dst_mem, src_mem } => self.memory_copy(*dst_mem, *src_mem)?,
@@ -172,7 +183,12 @@ impl Translator<'_, '_> {
             Op::F32ReinterpretI32 => self.bitcast(F32)?,
             Op::F64ReinterpretI64 => self.bitcast(F64)?,
 
-            other => return Err(Fault::unsupported(name(other))),
+            // Tables of their own: SIMD, atomics.
+            other => {
+                if !self.simd(other)? && !self.atomic(other)? {
+                    return Err(Fault::unsupported(name(other)));
+                }
+            }
         }
         Ok(())
     }

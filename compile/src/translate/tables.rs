@@ -2,19 +2,26 @@
 
 use super::Translator;
 use crate::env::trap;
-use crate::fault::Res;
+use crate::fault::{Fault, Res};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, types};
 use std::mem::offset_of;
 use trjit_module::TrapCode;
+use trjit_module::flat::TableRecord;
 use trjit_module::vm::{Builtin, VmTable};
 
 impl Translator<'_, '_> {
+    /// Whether indices of the table have 64 bits.
+    pub(super) fn has_wide_table(&self, table: u32) -> Res<bool> {
+        let record = self.env.module.tables().get(table as usize).ok_or_else(|| Fault::internal(format!("there is no table {table}")))?;
+        Ok(record.flags & TableRecord::TABLE64 != 0)
+    }
+
     /// Address of an element; traps outside of the table. Also the index in 64 bits.
     fn table_place(&mut self, table: u32, index: Value) -> Res<(Value, Value)> {
+        let wide = if self.has_wide_table(table)? { index } else { self.b.ins().uextend(types::I64, index) };
         let definition = self.env.table(&mut self.b, table)?;
         let len = self.b.ins().load(types::I64, self.env.flags.table, definition, offset_of!(VmTable, len) as i32);
-        let wide = self.b.ins().uextend(types::I64, index);
         let beyond = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, wide, len);
         self.b.ins().trapnz(beyond, trap(TrapCode::TableOutOfBounds));
         let elements = self.b.ins().load(types::I64, self.env.flags.table, definition, offset_of!(VmTable, elements) as i32);
@@ -61,28 +68,39 @@ impl Translator<'_, '_> {
     pub(super) fn table_size(&mut self, table: u32) -> Res<()> {
         let definition = self.env.table(&mut self.b, table)?;
         let len = self.b.ins().load(types::I64, self.env.flags.table, definition, offset_of!(VmTable, len) as i32);
-        let len = self.b.ins().ireduce(types::I32, len);
-        self.push(len);
+        let wide = self.has_wide_table(table)?;
+        self.push_index(len, wide);
         Ok(())
     }
 
     pub(super) fn table_grow(&mut self, table: u32) -> Res<()> {
-        let delta = self.pop_wide()?;
+        let wide = self.has_wide_table(table)?;
+        let delta = self.pop_index(wide)?;
         let value = self.pop()?;
         let table = self.index(table);
         let old = self.env.builtin_value(&mut self.b, Builtin::TableGrow, &[table, value, delta])?;
-        let old = self.b.ins().ireduce(types::I32, old);
-        self.push(old);
+        self.push_index(old, wide);
         Ok(())
     }
 
     pub(super) fn table_fill(&mut self, table: u32) -> Res<()> {
-        let len = self.pop_wide()?;
+        let wide = self.has_wide_table(table)?;
+        let len = self.pop_index(wide)?;
         let value = self.pop()?;
-        let dst = self.pop_wide()?;
+        let dst = self.pop_index(wide)?;
         let table = self.index(table);
         self.env.builtin(&mut self.b, Builtin::TableFill, &[table, dst, value, len])?;
         Ok(())
+    }
+
+    pub(super) fn table_copy(&mut self, dst_table: u32, src_table: u32) -> Res<()> {
+        let wide = (self.has_wide_table(dst_table)?, self.has_wide_table(src_table)?);
+        self.copy(Builtin::TableCopy, dst_table, src_table, wide)
+    }
+
+    pub(super) fn table_init(&mut self, table: u32, segment: u32) -> Res<()> {
+        let wide = self.has_wide_table(table)?;
+        self.init(Builtin::TableInit, table, segment, wide)
     }
 
     pub(super) fn ref_func(&mut self, function: u32) -> Res<()> {

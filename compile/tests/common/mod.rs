@@ -34,7 +34,7 @@ impl Way {
             for level in [CpuLevel::V1, CpuLevel::V3] {
                 for memory in [MemoryStyle::Reserved, MemoryStyle::Checked] {
                     for direct in [false, true] {
-                        ways.push(Way { tier, settings: Settings { features: level.features(), memory }, direct });
+                        ways.push(Way { tier, settings: Settings { features: level.features(), memory, fuel: false }, direct });
                     }
                 }
             }
@@ -43,7 +43,7 @@ impl Way {
     }
 
     pub fn plain(tier: Tier) -> Way {
-        Way { tier, settings: Settings { features: CpuLevel::V1.features(), memory: MemoryStyle::Reserved }, direct: false }
+        Way { tier, settings: Settings { features: CpuLevel::V1.features(), memory: MemoryStyle::Reserved, fuel: false }, direct: false }
     }
 
     pub fn compile(
@@ -94,11 +94,19 @@ pub fn walk(module: &Module, function: FuncIndex, mut visit: impl FnMut(&Operato
         let (operator, position) = reader.read_with_offset().expect("the body is valid");
         visit(&operator, position as u32, reader.original_position() as u32, reachable);
         match operator {
-            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => frames.push(reachable),
+            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } | Operator::TryTable { .. } => frames.push(reachable),
             // Behind a frame opened in reachable code there may be nothing reachable: over-approximated, as no caller minds.
             Operator::End => reachable = frames.pop().expect("a frame is open"),
             Operator::Else => reachable = *frames.last().expect("a frame is open"),
-            Operator::Br { .. } | Operator::BrTable { .. } | Operator::Return | Operator::Unreachable => reachable = false,
+            Operator::Br { .. }
+            | Operator::BrTable { .. }
+            | Operator::Return
+            | Operator::Unreachable
+            | Operator::Throw { .. }
+            | Operator::ThrowRef
+            | Operator::ReturnCall { .. }
+            | Operator::ReturnCallIndirect { .. }
+            | Operator::ReturnCallRef { .. } => reachable = false,
             _ => {}
         }
     }

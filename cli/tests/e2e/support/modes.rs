@@ -140,6 +140,10 @@ impl Compiler for Selective<'_> {
         self.inner.to_interpreter(module, ty, settings)
     }
 
+    fn tail_to_native(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
+        self.inner.tail_to_native(module, ty, settings)
+    }
+
     fn version(&self) -> String {
         self.inner.version()
     }
