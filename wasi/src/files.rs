@@ -42,9 +42,9 @@ pub(crate) fn fd_write(ctx: &mut WasiCtx, memory: &mut Memory<'_>, fd: u32, iovs
     let WasiCtx { table, interrupt, .. } = ctx;
     let descriptor = table.get(fd)?;
     let written = memory.gather(iovs, count, |bufs| match descriptor {
-        Descriptor::File(open) => interrupt.retry(|| rustix::io::writev(&open.file, bufs)),
+        Descriptor::File(open) if open.writable => interrupt.retry(|| rustix::io::writev(&open.file, bufs)),
         Descriptor::Output(output) => output.write(interrupt, bufs),
-        Descriptor::Stdin(_) | Descriptor::Dir(_) => Err(Errno::Badf.into()),
+        Descriptor::File(_) | Descriptor::Stdin(_) | Descriptor::Dir(_) => Err(Errno::Badf.into()),
     })?;
     write_count(memory, result, written)
 }
@@ -54,9 +54,9 @@ pub(crate) fn fd_pwrite(ctx: &mut WasiCtx, memory: &mut Memory<'_>, fd: u32, iov
     let WasiCtx { table, interrupt, .. } = ctx;
     let descriptor = table.get(fd)?;
     let written = memory.gather(iovs, count, |bufs| match descriptor {
-        Descriptor::File(open) => interrupt.retry(|| rustix::io::pwritev(&open.file, bufs, offset)),
+        Descriptor::File(open) if open.writable => interrupt.retry(|| rustix::io::pwritev(&open.file, bufs, offset)),
         Descriptor::Output(_) => Err(Errno::Spipe.into()),
-        Descriptor::Stdin(_) | Descriptor::Dir(_) => Err(Errno::Badf.into()),
+        Descriptor::File(_) | Descriptor::Stdin(_) | Descriptor::Dir(_) => Err(Errno::Badf.into()),
     })?;
     write_count(memory, result, written)
 }

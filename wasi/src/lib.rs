@@ -26,8 +26,8 @@
 //! Behaviour follows wasmtime's. Where it differs on purpose: one read or write uses all of the guest's buffers, not
 //! the first; a directory being listed does not change under the guest, and names in it that are not UTF-8 do not
 //! fail the listing; host errors keep their own numbers (`Xdev`, `Rofs`, `Mfile`) instead of `Io`; a socket in a
-//! directory has a file type instead of trapping; an absolute real-time timeout in the future waits; slashes behind the
-//! name of a directory do not keep it from being removed.
+//! directory has a file type instead of trapping; an absolute real-time timeout in the future waits; slashes behind a
+//! name mean what they do on Linux: only a directory has them, and they do not keep it from being removed.
 //!
 //! Absent on purpose: threads, locks on the I/O path, sockets (a guest has no way to get one).
 

@@ -160,6 +160,9 @@ pub(crate) fn fd_filestat_set_size(ctx: &mut WasiCtx, _: &mut Memory<'_>, fd: u3
     if open.read_only {
         return Err(Errno::Perm.into());
     }
+    if !open.writable {
+        return Err(Errno::Inval.into());
+    }
     ctx.interrupt.retry(|| rustix::fs::ftruncate(&open.file, size))
 }
 

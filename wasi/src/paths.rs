@@ -4,10 +4,12 @@
 //! permission first ([`crate::table::OpenDir::mutable`]). Symbolic links with absolute targets can neither be made
 //! nor read: they would name host paths.
 
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, UNIX_EPOCH};
 
 use cap_fs_ext::{DirExt, SystemTimeSpec};
+use cap_std::fs::{Dir, Metadata};
 use cap_std::time::SystemTime;
 
 use crate::ctx::WasiCtx;
@@ -24,13 +26,22 @@ pub(crate) fn path_create_directory(ctx: &mut WasiCtx, memory: &mut Memory<'_>, 
     Ok(open.mutable()?.create_dir(path)?)
 }
 
+/// Whether the path can only name a directory.
+fn requires_dir(path: &str) -> bool {
+    path.ends_with('/') || path.ends_with("/.")
+}
+
+/// What a path names. A link before a slash is always followed; cap-std would not see the slash where a path has one component.
+fn metadata(dir: &Dir, path: &str, follow: bool) -> io::Result<Metadata> {
+    if follow || requires_dir(path) { dir.metadata(path) } else { dir.symlink_metadata(path) }
+}
+
 /// The core of `path_filestat_get`.
 pub(crate) fn filestat(ctx: &WasiCtx, memory: &Memory<'_>, dirfd: u32, flags: u32, path: u32, len: u32) -> Result<Filestat, Fail> {
     let follow = lookup_follows(flags)?;
     let open = ctx.table.dir(dirfd)?;
     let path = memory.string(path, len)?;
-    let meta = if follow { open.dir.metadata(path)? } else { open.dir.symlink_metadata(path)? };
-    Ok(meta.into())
+    Ok(metadata(&open.dir, path, follow)?.into())
 }
 
 fn time_spec(time: NewTime) -> Option<SystemTimeSpec> {
@@ -63,7 +74,10 @@ pub(crate) fn path_filestat_set_times(
     let path = memory.string(path, len)?;
     let dir = open.mutable()?;
     let (atim, mtim) = (time_spec(atim), time_spec(mtim));
-    if follow {
+    if atim.is_none() && mtim.is_none() {
+        // Linux does not look at the path then.
+        metadata(dir, path, follow)?;
+    } else if follow {
         dir.set_times(path, atim, mtim)?
     } else {
         dir.set_symlink_times(path, atim, mtim)?
@@ -125,7 +139,7 @@ pub(crate) fn path_remove_directory(ctx: &mut WasiCtx, memory: &mut Memory<'_>, 
     Ok(open.mutable()?.remove_dir(if name.is_empty() { path } else { name })?)
 }
 
-/// `path_rename`
+/// `path_rename`: a file does not get a name with a slash behind it, as on Linux; cap-std would leave the slash out.
 #[allow(clippy::too_many_arguments)]
 pub(crate) fn path_rename(
     ctx: &mut WasiCtx,
@@ -139,7 +153,11 @@ pub(crate) fn path_rename(
 ) -> Outcome {
     let (old, new) = (ctx.table.dir(old_fd)?, ctx.table.dir(new_fd)?);
     let (old_path, new_path) = (memory.string(old_path, old_len)?, memory.string(new_path, new_len)?);
-    Ok(old.mutable()?.rename(old_path, new.mutable()?, new_path)?)
+    let (old, new) = (old.mutable()?, new.mutable()?);
+    if new_path.ends_with('/') && metadata(old, old_path, false).is_ok_and(|meta| !meta.is_dir()) {
+        return Err(Errno::Notdir.into());
+    }
+    Ok(old.rename(old_path, new, new_path)?)
 }
 
 /// `path_symlink`
@@ -154,7 +172,7 @@ pub(crate) fn path_symlink(
 ) -> Outcome {
     let open = ctx.table.dir(dirfd)?;
     let (target, path) = (memory.string(target, target_len)?, memory.string(path, len)?);
-    Ok(cap_std::fs::Dir::symlink(open.mutable()?, target, path)?)
+    Ok(Dir::symlink(open.mutable()?, target, path)?)
 }
 
 /// `path_unlink_file`

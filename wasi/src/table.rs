@@ -28,6 +28,7 @@ pub(crate) struct OpenFile {
     /// `fdflags` as the guest set them.
     pub(crate) flags: u16,
     pub(crate) readable: bool,
+    /// The guest may write. The host's descriptor may allow more: truncating takes write access.
     pub(crate) writable: bool,
     /// It came through a read-only preopen: not even its times may change.
     pub(crate) read_only: bool,

@@ -180,6 +180,21 @@ fn rights_limit_reading_and_writing() {
 }
 
 #[test]
+fn truncating_gives_no_right_to_write() {
+    let dir = temp();
+    std::fs::write(dir.path().join("f"), b"data").expect("written");
+    let mut g = Guest::with_dir(dir.path());
+    let fd = g.open("f", TRUNC, READ).expect("opened");
+    assert_eq!(std::fs::read(dir.path().join("f")).expect("there"), b"");
+    assert_eq!(g.write(fd, b"x"), Err(errno::BADF));
+    let text = g.bytes(b"x");
+    let [iovs, n] = g.iovec(&[text]);
+    assert_eq!(g.done("fd_pwrite", &[fd, iovs, n, 0, RESULT]), Err(errno::BADF));
+    assert_eq!(g.done("fd_filestat_set_size", &[fd, 9]), Err(errno::INVAL));
+    assert_eq!(g.read(fd, 9), Ok(vec![]));
+}
+
+#[test]
 fn sizes_times_and_identity() {
     let dir = temp();
     let mut g = Guest::with_dir(dir.path());

@@ -91,6 +91,41 @@ fn renaming_moves_and_replaces() {
 }
 
 #[test]
+fn a_slash_behind_a_name_demands_a_directory() {
+    let dir = temp();
+    let mut g = Guest::with_dir(dir.path());
+    g.open("f", CREAT, WRITE).expect("created");
+    g.at("path_create_directory", 3, "d").expect("made");
+    g.symlink("f", "to-file").expect("linked");
+    g.symlink("d", "to-dir").expect("linked");
+    for path in ["f/", "f//", "f/.", "to-file/"] {
+        assert_eq!(g.stat(0, path), Err(errno::NOTDIR), "{path}");
+        assert_eq!(g.set_times(0, path, 0, 0, 0), Err(errno::NOTDIR), "{path}");
+    }
+    for path in ["d", "d/", "d/.", "to-dir/"] {
+        let stat = g.stat(0, path).expect("there");
+        assert_eq!(g.memory[stat as usize + 16], 3, "{path}");
+    }
+    assert_eq!(g.rename("f", "g/"), Err(errno::NOTDIR));
+    assert_eq!(g.rename("f/", "g"), Err(errno::NOTDIR));
+    assert_eq!(g.rename("to-dir", "g/"), Err(errno::NOTDIR));
+    assert!(dir.path().join("f").exists() && !dir.path().join("g").exists());
+    assert_eq!(g.rename("d", "e/"), Ok(()));
+    assert_eq!(g.at("path_remove_directory", 3, "e//"), Ok(()));
+    assert_eq!(g.at("path_remove_directory", 3, "/"), Err(errno::PERM));
+}
+
+#[test]
+fn setting_no_time_still_needs_a_file() {
+    let dir = temp();
+    let mut g = Guest::with_dir(dir.path());
+    g.symlink("nowhere", "link").expect("linked");
+    assert_eq!(g.set_times(0, "none", 1, 2, 0), Err(errno::NOENT));
+    assert_eq!(g.set_times(FOLLOW, "link", 1, 2, 0), Err(errno::NOENT));
+    assert_eq!(g.set_times(0, "link", 1, 2, 0), Ok(()));
+}
+
+#[test]
 fn paths_must_be_utf8_and_without_zeros() {
     let dir = temp();
     let mut g = Guest::with_dir(dir.path());
