@@ -5,6 +5,7 @@
 //!                                                              -> subject (trjit, each mode) -> Observation -> oracle -> Difference
 //!                                      all modes agree, the reference does not -> arbiter (V8)
 //! seed -> smith -> bytes (damage) -> Module::parse and a validator ------------------------------------------> Difference
+//! seed -> wasi (calls) -> trjit-wasi and a model of files -------------------------------------------------> Difference
 //! ```
 //! Invariant: a seed gives the same case on every machine. Not compared: what exhaustion of the stack leaves, and the bits of NaNs.
 #![forbid(unsafe_code)]
@@ -26,3 +27,4 @@ pub mod smith;
 pub mod subject;
 pub mod target;
 pub mod value;
+pub mod wasi;

@@ -25,7 +25,7 @@ struct Args {
     /// Only this target.
     #[arg(long)]
     target: Option<Target>,
-    /// Tests one seed of the target in this process, writes its module here.
+    /// Tests one seed of the target in this process, writes its module (or its calls) here.
     #[arg(long, value_name = "WASM")]
     keep: Option<PathBuf>,
     /// Stops after so many differences.
@@ -59,13 +59,18 @@ fn main() -> Result<ExitCode> {
 
 /// Tests one seed, mode by mode, and tells all.
 fn explain(target: Target, seed: u64, keep: &Path) -> Result<ExitCode> {
+    let scratch = tempfile::tempdir()?;
+    if target == Target::Wasi {
+        let text = trjit_fuzz::wasi::explain(seed, scratch.path());
+        print!("{text}");
+        return Ok(std::fs::write(keep, text).map(|()| ExitCode::SUCCESS)?);
+    }
     let case = target.case(seed).context("the generator makes nothing of this seed")?;
     std::fs::write(keep, &case.wasm)?;
     for (at, (name, wasm)) in case.providers.iter().enumerate() {
         println!("imports from `{name}`: {at}.provider.wasm");
         std::fs::write(keep.with_extension(format!("{at}.provider.wasm")), wasm)?;
     }
-    let scratch = tempfile::tempdir()?;
     let expected = trjit_fuzz::reference::run(&case)?;
     for (at, outcome) in expected.outcomes.iter().enumerate() {
         let call = at.checked_sub(1).map(|at| &case.calls[at]);

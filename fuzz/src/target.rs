@@ -4,7 +4,7 @@ use crate::case::Case;
 use crate::mode::Mode;
 use crate::oracle::{self, Agreement, Difference, Verdict};
 use crate::rng::Rng;
-use crate::{arbiter, bytes, programs, smith};
+use crate::{arbiter, bytes, programs, smith, wasi};
 use std::path::Path;
 
 /// What is tested, and by which generator.
@@ -16,24 +16,30 @@ pub enum Target {
     Programs,
     /// Damaged modules, in the parser.
     Parser,
+    /// Calls of WASI, against a model.
+    Wasi,
 }
 
 /// Inputs of the parser for one seed: each is quick.
 const MUTATIONS: usize = 64;
 
 impl Target {
-    pub const ALL: &'static [Target] = &[Target::Smith, Target::Programs, Target::Parser];
+    pub const ALL: &'static [Target] = &[Target::Smith, Target::Programs, Target::Parser, Target::Wasi];
 
-    /// The generated case, where the generator makes one of this seed.
+    /// The generated case, where the generator makes one of this seed; calls of WASI are no module.
     pub fn case(self, seed: u64) -> Option<Case> {
         match self {
             Target::Smith | Target::Parser => smith::case(seed).ok(),
             Target::Programs => programs::case(seed).ok(),
+            Target::Wasi => None,
         }
     }
 
     /// Tests one seed. A dispute that V8 decides against trjit is a difference; one that it decides for it is an agreement.
     pub fn run(self, seed: u64, modes: &[Mode], scratch: &Path) -> Result<Verdict, Difference> {
+        if self == Target::Wasi {
+            return wasi::check(seed, scratch).map(Verdict::Agree);
+        }
         let Some(case) = self.case(seed) else { return Ok(Verdict::Skipped) };
         match self {
             Target::Smith | Target::Programs => match oracle::check(&case, modes, scratch)? {
@@ -45,6 +51,7 @@ impl Target {
                 verdict => Ok(verdict),
             },
             Target::Parser => check_parser(&case.wasm, seed),
+            Target::Wasi => unreachable!("it has no module"),
         }
     }
 }
