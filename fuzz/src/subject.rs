@@ -86,7 +86,7 @@ fn define_host(linker: &mut Linker<Log>, index: usize, import: &HostImport) {
     let import = import.clone();
     let (module, name) = (import.module.clone(), import.name.clone());
     let ty = OwnedFuncType::new(import.params.iter().copied(), import.results.iter().copied());
-    linker.func_new(&module, &name, ty, move |mut caller, slots| {
+    linker.func_raw(&module, &name, ty, move |mut caller, slots| {
         let arguments = import.params.iter().zip(&*slots).map(|(&ty, &slot)| from_val(Val::from_slot(ty, slot))).collect();
         let answers = host::answer(caller.data_mut(), index, &import, arguments).ok_or(HostTrap::Exit(EXIT_STATUS))?;
         for (slot, answer) in slots.iter_mut().zip(answers) {

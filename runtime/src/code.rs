@@ -7,12 +7,13 @@ use crate::error::Error;
 use crate::jit;
 use crate::sys::{self, Registration};
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use trjit_code::CompiledFunction;
 use trjit_module::vm::VmTrampolines;
 use trjit_module::{FuncIndex, TrapCode, TypeIndex};
-use trjit_runtime_loader::{Image, JumpTable, MappedCache, PublishUnit, Refusal, UnitKind};
+use trjit_runtime_loader::{Expectations, Image, JumpTable, MappedCache, ModuleId, PublishUnit, Refusal, UnitKind};
 
 /// A module that can be instantiated in this engine; clones share it.
 #[derive(Clone)]
@@ -38,8 +39,30 @@ impl Module {
         Ok(Module { code: ModuleCode::new(engine, parsed, image, None, trampolines) })
     }
 
+    /// A module that only holds things of the host: no code will ever be in it.
+    pub(crate) fn of_host(engine: &Engine, wasm: Vec<u8>) -> Result<Module, Error> {
+        let parsed = trjit_module::Module::parse(wasm)?;
+        let trampolines = vec![VmTrampolines::default(); parsed.types().len()];
+        Ok(Module { code: ModuleCode::new(engine, parsed, None, None, trampolines) })
+    }
+
     /// A module from a mapped cache: nothing is parsed, and what was assembled is compiled already.
     pub fn from_cache(engine: &Engine, cache: Arc<MappedCache>) -> Result<Module, Refusal> {
+        let module = Module::of_cache(engine, cache);
+        engine.count_cache(&module);
+        module
+    }
+
+    /// The same from a file, which must be of this build, fit this machine, and belong to `wasm` where that is given. The refusal tells why not; what to do then,
+    /// as [`Module::new`], is up to the embedder.
+    pub fn from_cache_file(engine: &Engine, path: &Path, wasm: Option<&[u8]>) -> Result<Module, Refusal> {
+        let expectations = Expectations::of_host(wasm.map(ModuleId::of_wasm), engine.settings().memory);
+        let module = MappedCache::open(path, &expectations).and_then(|cache| Module::of_cache(engine, Arc::new(cache)));
+        engine.count_cache(&module);
+        module
+    }
+
+    fn of_cache(engine: &Engine, cache: Arc<MappedCache>) -> Result<Module, Refusal> {
         let parsed = cache.module()?;
         let image = Image::from_cache(&cache)?;
         let trampolines = cache.trampolines().to_vec();
@@ -179,6 +202,15 @@ impl ModuleCode {
     /// The address of an offset in the image.
     pub fn address(&self, offset: i32) -> *const u8 {
         self.image_base().wrapping_offset(offset as isize)
+    }
+
+    /// Whether the code of a function that has some comes from a cache: what is compiled in this process was asked for before.
+    pub fn is_cached(&self, entry: FuncIndex) -> bool {
+        self.cache.is_some() && !self.was_requested(entry)
+    }
+
+    fn was_requested(&self, function: FuncIndex) -> bool {
+        self.module.defined_index(function).is_some_and(|defined| self.requested[defined.index()].load(Ordering::Relaxed) != 0)
     }
 
     /// Whether an address lies in the image.

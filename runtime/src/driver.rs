@@ -82,12 +82,17 @@ unsafe fn start(store: *mut StoreInner, instance: *mut InstanceInner, function: 
         };
         if let Some(entry) = entry(instance, function) {
             let code = &(*instance).code;
+            match code.is_cached(function) {
+                true => (*store).counters.cached += 1,
+                false => (*store).counters.compiled += 1,
+            }
             let trampoline = code.to_native(code.module().type_of(function));
             return enter_code(store, Kind::Native, (*instance).vmctx(), entry, trampoline, slots).map(|_| Outcome::Done);
         }
         if sys::stack::stack_pointer() < (*store).vm.stack_limit {
             return Err(raise(store, Reason::Trap(TrapCode::StackOverflow)));
         }
+        (*store).counters.interpreted += 1;
         interp::interpret(store, instance, function, slots)
     }
 }
@@ -210,6 +215,7 @@ unsafe fn call_host(store: *mut StoreInner, caller: *mut InstanceInner, host: us
             0 => &mut [],
             words => std::slice::from_raw_parts_mut(slots, words),
         };
+        (*store).counters.host += 1;
         let mut context = HostContext::new(store, caller);
         (host.call)(&mut context, values).map_err(|trap| match trap {
             HostTrap::Exception(exception) => exception::throw_from_host(store, exception),

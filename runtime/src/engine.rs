@@ -1,10 +1,13 @@
 //! The engine: configuration, the compiler (if one is linked), and the function types that all stores of a process agree on.
 
+use crate::counters::{Counters, EngineCounters};
+use crate::deadline::Clock;
 use crate::jit::JitQueue;
 use crate::tunables::Tunables;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use trjit_code::{Compiler, CpuFeatures, CpuLevel, MemoryStyle, Settings};
+use trjit_runtime_loader::Refusal;
 use trjit_module::{FuncType, HeapType, RefType, TypeIndex, ValType};
 
 /// What an engine is made from.
@@ -27,6 +30,49 @@ impl Default for Config {
     }
 }
 
+impl From<&Config> for Config {
+    fn from(config: &Config) -> Config {
+        config.clone()
+    }
+}
+
+impl From<&mut Config> for Config {
+    fn from(config: &mut Config) -> Config {
+        config.clone()
+    }
+}
+
+impl Config {
+    /// The interpreter alone.
+    pub fn new() -> Config {
+        Config::default()
+    }
+
+    /// Sets the compiler of what gets hot.
+    pub fn compiler(&mut self, compiler: Arc<dyn Compiler>) -> &mut Config {
+        self.compiler = Some(compiler);
+        self
+    }
+
+    /// Sets when code moves up a tier, and how much stack guests get.
+    pub fn tunables(&mut self, tunables: Tunables) -> &mut Config {
+        self.tunables = tunables;
+        self
+    }
+
+    /// Sets the bytes of native stack for guests.
+    pub fn max_wasm_stack(&mut self, bytes: usize) -> &mut Config {
+        self.tunables.max_wasm_stack = bytes;
+        self
+    }
+
+    /// Sets the CPU level that code compiled in this process may need.
+    pub fn cpu_level(&mut self, level: CpuLevel) -> &mut Config {
+        self.settings.features = level.features();
+        self
+    }
+}
+
 /// Process-wide state; clones share it.
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
@@ -38,11 +84,51 @@ struct Inner {
     /// Ids by the bytes of parameters and results.
     types: Mutex<HashMap<TypeKey, u32>>,
     jit: OnceLock<JitQueue>,
+    clock: Arc<Clock>,
+    counters: Mutex<EngineCounters>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.clock.close();
+    }
 }
 
 impl Engine {
-    pub fn new(config: Config) -> Engine {
-        Engine(Arc::new(Inner { config, types: Mutex::default(), jit: OnceLock::new() }))
+    /// An engine of a configuration, or of a reference to one.
+    pub fn new(config: impl Into<Config>) -> Engine {
+        Engine(Arc::new(Inner { config: config.into(), types: Mutex::default(), jit: OnceLock::new(), clock: Arc::default(), counters: Mutex::default() }))
+    }
+
+    /// Moves the engine's epoch on by one: guests of stores whose epoch deadline is reached stop. Any thread may call it; it does not wait for them.
+    pub fn increment_epoch(&self) {
+        self.0.clock.increment_epoch();
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> EngineCounters {
+        self.lock_counters().clone()
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<Clock> {
+        &self.0.clock
+    }
+
+    pub(crate) fn count_calls(&self, calls: &Counters) {
+        self.lock_counters().calls.add(calls);
+    }
+
+    /// Counts a cache as used, or its refusal.
+    pub(crate) fn count_cache<M>(&self, result: &Result<M, Refusal>) {
+        let mut counters = self.lock_counters();
+        match result {
+            Ok(_) => counters.caches_used += 1,
+            Err(refusal) => *counters.refusals.entry(refusal.code()).or_insert(0) += 1,
+        }
+    }
+
+    fn lock_counters(&self) -> MutexGuard<'_, EngineCounters> {
+        self.0.counters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn tunables(&self) -> &Tunables {

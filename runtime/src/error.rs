@@ -18,6 +18,8 @@ pub enum Error {
     NoSuchExport { name: String, names: Vec<String> },
     #[error("function expects {expected} arguments, {found} were given")]
     ArgumentCount { expected: usize, found: usize },
+    #[error("the function has type {found}, expected {expected}")]
+    FunctionType { found: String, expected: String },
     #[error("argument {position} has type {found}, expected {expected}")]
     ArgumentType { position: usize, found: String, expected: String },
 }
@@ -33,6 +35,8 @@ pub enum LinkError {
     Unknown { module: String, name: String, expected: String },
     #[error("incompatible import type for `{module}::{name}`: the module expects {expected}, found {found}")]
     Incompatible { module: String, name: String, expected: String, found: String },
+    #[error("the module has {expected} imports, {found} definitions were given")]
+    Count { expected: usize, found: usize },
 }
 
 impl From<Trap> for Error {

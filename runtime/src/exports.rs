@@ -1,122 +1,181 @@
-//! Memories, tables and globals that an instance exports, at the border of the embedding API.
+//! Instances, and what they export.
 
+use crate::code::Module;
+use crate::context::{AsContext, AsContextMut, StoreContext};
 use crate::error::Error;
-use crate::func::Instance;
+use crate::exception::TagInner;
+use crate::func::Func;
+use crate::global_handle::Global;
+use crate::handle::Handle;
 use crate::instance::InstanceInner;
-use crate::memory::MemoryInner;
-use crate::store::Store;
-use crate::table::TableInner;
-use crate::value::Val;
-use trjit_module::ValType;
+use crate::instantiate::Limits;
+use crate::linker;
+use crate::memory_handle::Memory;
+use crate::store::StoreInner;
+use crate::table_handle::Table;
+use crate::typed::{TypedFunc, WasmValues};
 use trjit_module::flat::kind;
+use trjit_module::{FuncIndex, ValType};
+
+/// An instance of a module in a store.
+#[derive(Clone, Copy)]
+pub struct Instance {
+    inner: Handle<InstanceInner>,
+}
+
+/// A tag of a store: the kind of an exception.
+#[derive(Clone, Copy)]
+pub struct Tag {
+    pub(crate) inner: TagInner,
+}
+
+/// Anything that can be exported and imported.
+#[derive(Clone, Copy)]
+pub enum Extern {
+    Func(Func),
+    Table(Table),
+    Memory(Memory),
+    Global(Global),
+    Tag(Tag),
+}
+
+macro_rules! externs {
+    ($($name:ident $into:ident;)*) => {
+        impl Extern {
+            $(
+                pub const fn $into(self) -> Option<$name> {
+                    match self {
+                        Extern::$name(item) => Some(item),
+                        _ => None,
+                    }
+                }
+            )*
+        }
+
+        $(
+            impl From<$name> for Extern {
+                fn from(item: $name) -> Extern {
+                    Extern::$name(item)
+                }
+            }
+        )*
+    };
+}
+
+externs! {
+    Func into_func;
+    Table into_table;
+    Memory into_memory;
+    Global into_global;
+    Tag into_tag;
+}
 
 impl Instance {
+    /// Instantiates a module with these definitions for its imports, in their order, and runs its start function. See [`Linker`](crate::Linker) for
+    /// definitions by name.
+    pub fn new(store: &mut impl AsContextMut, module: &Module, imports: &[Extern]) -> Result<Instance, Error> {
+        linker::instantiate_with(store.as_context_mut().inner, module, imports, Limits::default())
+    }
+
+    /// # Safety
+    /// `inner` is an instance of the living `store`.
+    pub(crate) unsafe fn new_handle(store: *mut StoreInner, inner: *mut InstanceInner) -> Instance {
+        // SAFETY: by contract.
+        Instance { inner: unsafe { Handle::new(store, inner) } }
+    }
+
+    /// The exported function of that name.
+    ///
+    /// # Panics
+    /// This and the other functions here: when the instance is of another store.
+    pub fn get_func(&self, store: &mut impl AsContextMut, name: &str) -> Option<Func> {
+        self.get_export(store, name)?.into_func()
+    }
+
+    /// The exported function of that name, or an error that names those that exist.
+    pub fn func(&self, store: &mut impl AsContextMut, name: &str) -> Result<Func, Error> {
+        if let Some(func) = self.get_func(store, name) {
+            return Ok(func);
+        }
+        let module = self.inner.get(store).code.module();
+        let names = module.exports().iter().filter(|export| export.kind == kind::FUNC).map(|export| module.string(export.name).to_string());
+        Err(Error::NoSuchExport { name: name.to_string(), names: names.collect() })
+    }
+
+    /// The exported function of that name with Rust types: an error where there is none, or where it has another type.
+    pub fn get_typed_func<P: WasmValues, R: WasmValues>(
+        &self,
+        store: &mut impl AsContextMut,
+        name: &str,
+    ) -> Result<TypedFunc<P, R>, Error> {
+        self.func(store, name)?.typed(store)
+    }
+
     /// The exported memory of that name.
-    pub fn get_memory<T>(&self, store: &mut Store<T>, name: &str) -> Option<Memory> {
-        let instance = self.alive_in(store);
-        let index = export_of(instance, name, kind::MEMORY)?;
-        Some(Memory { inner: *instance.memories.get(index as usize)? })
+    pub fn get_memory(&self, store: &mut impl AsContextMut, name: &str) -> Option<Memory> {
+        self.get_export(store, name)?.into_memory()
     }
 
     /// The exported table of that name.
-    pub fn get_table<T>(&self, store: &mut Store<T>, name: &str) -> Option<Table> {
-        let instance = self.alive_in(store);
-        let index = export_of(instance, name, kind::TABLE)?;
-        Some(Table { inner: *instance.tables.get(index as usize)? })
+    pub fn get_table(&self, store: &mut impl AsContextMut, name: &str) -> Option<Table> {
+        self.get_export(store, name)?.into_table()
     }
 
     /// The exported global of that name.
-    pub fn get_global<T>(&self, store: &mut Store<T>, name: &str) -> Option<Global> {
-        let index = export_of(self.alive_in(store), name, kind::GLOBAL)?;
-        Some(Global { instance: *self, index })
+    pub fn get_global(&self, store: &mut impl AsContextMut, name: &str) -> Option<Global> {
+        self.get_export(store, name)?.into_global()
     }
-}
 
-fn export_of(instance: &InstanceInner, name: &str, of_kind: u32) -> Option<u32> {
-    instance.code.module().export(name).filter(|export| export.kind == of_kind).map(|export| export.index)
-}
+    /// What is exported under that name.
+    pub fn get_export(&self, store: &mut impl AsContextMut, name: &str) -> Option<Extern> {
+        // SAFETY: the store is borrowed.
+        unsafe { self.export_of(store.as_context_mut().inner, name) }
+    }
 
-/// A memory of a store.
-#[derive(Clone, Copy)]
-pub struct Memory {
-    inner: *mut MemoryInner,
-}
+    /// # Safety
+    /// `store` is alive and borrowed.
+    pub(crate) unsafe fn export_of(&self, store: *mut StoreInner, name: &str) -> Option<Extern> {
+        // SAFETY: by contract; only looked at.
+        let context: StoreContext<'_, ()> = unsafe { StoreContext::new(store) };
+        let export = self.inner.get(&context).code.module().export(name)?;
+        self.item(store, export.kind, export.index)
+    }
 
-impl Memory {
-    /// All bytes.
-    pub fn data<'a, T>(&self, store: &'a mut Store<T>) -> &'a [u8] {
-        let memory = self.alive_in(store);
-        match memory.definition.len {
-            0 => &[],
-            // SAFETY: so many bytes lie at the base; guests and growth need the store, which is borrowed.
-            len => unsafe { std::slice::from_raw_parts(memory.definition.base, len as usize) },
+    /// All exports by name, in the module's order.
+    pub fn exports(&self, store: &mut impl AsContextMut) -> Vec<(String, Extern)> {
+        let module = self.inner.get(store).code.module();
+        let exports: Vec<_> =
+            module.exports().iter().map(|export| (module.string(export.name).to_string(), export.kind, export.index)).collect();
+        let store = store.as_context_mut().inner;
+        exports.into_iter().filter_map(|(name, kind, index)| Some((name, self.item(store, kind, index)?))).collect()
+    }
+
+    /// The handle of one of the instance's things. The store was checked.
+    fn item(&self, store: *mut StoreInner, of_kind: u32, index: u32) -> Option<Extern> {
+        let at = index as usize;
+        // SAFETY: instances, and what they refer to, live as long as their store.
+        unsafe {
+            let instance = &*self.inner.address();
+            Some(match of_kind {
+                kind::FUNC => Extern::Func(Func::of_instance(self.inner, FuncIndex(index))),
+                kind::TABLE => Extern::Table(Table::of(Handle::new(store, *instance.tables.get(at)?))),
+                kind::MEMORY => Extern::Memory(Memory::of(Handle::new(store, *instance.memories.get(at)?))),
+                kind::GLOBAL => {
+                    let record = instance.code.module().globals().get(at)?;
+                    Extern::Global(Global::of(self.inner, index, ValType::from_code(record.ty)?, record.mutable != 0))
+                }
+                kind::TAG => Extern::Tag(Tag { inner: *instance.tags.get(at)? }),
+                _ => return None,
+            })
         }
     }
 
-    /// The size in pages of 64 KiB.
-    pub fn size<T>(&self, store: &mut Store<T>) -> u64 {
-        self.alive_in(store).pages()
+    /// The module that it is an instance of.
+    pub fn module(&self, store: &impl AsContext) -> Module {
+        Module { code: std::sync::Arc::clone(&self.inner.get(store).code) }
     }
 
-    /// # Panics
-    /// When the memory is of another store.
-    fn alive_in<'a, T>(&self, store: &'a mut Store<T>) -> &'a MemoryInner {
-        // SAFETY: the store is alive, and so are its memories.
-        let memories = unsafe { &(*store.inner()).memories };
-        let found = memories.iter().find(|memory| std::ptr::eq(&raw const ***memory, self.inner));
-        found.expect("a memory was used with a store that it is not of")
-    }
-}
-
-/// A table of a store.
-#[derive(Clone, Copy)]
-pub struct Table {
-    inner: *mut TableInner,
-}
-
-impl Table {
-    /// The number of elements.
-    ///
-    /// # Panics
-    /// When the table is of another store.
-    pub fn size<T>(&self, store: &mut Store<T>) -> u64 {
-        // SAFETY: the store is alive, and so are its tables.
-        let tables = unsafe { &(*store.inner()).tables };
-        let found = tables.iter().find(|table| std::ptr::eq(&raw const ***table, self.inner));
-        found.expect("a table was used with a store that it is not of").len()
-    }
-}
-
-/// A global that an instance exports.
-#[derive(Clone, Copy)]
-pub struct Global {
-    instance: Instance,
-    index: u32,
-}
-
-impl Global {
-    /// The value.
-    pub fn get<T>(&self, store: &mut Store<T>) -> Val {
-        let instance = self.instance.alive_in(store);
-        // SAFETY: the cell lives as long as the store, and guests need the store, which is borrowed.
-        Val::from_words(self.ty(instance).0, unsafe { &*instance.global(self.index).cast::<[u64; 2]>() })
-    }
-
-    /// Changes the value. Fails where the global is constant or of another type.
-    pub fn set<T>(&self, store: &mut Store<T>, value: Val) -> Result<(), Error> {
-        let instance = self.instance.alive_in(store);
-        let (ty, mutable) = self.ty(instance);
-        if !mutable || !(value.ty() == ty || value.may_be(ty)) {
-            let expected = if mutable { ty.to_string() } else { "no change of a constant global".to_string() };
-            return Err(Error::ArgumentType { position: 1, found: value.ty().to_string(), expected });
-        }
-        // SAFETY: as in `get`.
-        unsafe { instance.global(self.index).cast::<[u64; 2]>().write([value.to_slot(), value.high_word()]) };
-        Ok(())
-    }
-
-    fn ty(&self, instance: &InstanceInner) -> (ValType, bool) {
-        let record = &instance.code.module().globals()[self.index as usize];
-        (ValType::from_code(record.ty).unwrap_or(ValType::I64), record.mutable != 0)
+    pub(crate) fn handle(&self) -> Handle<InstanceInner> {
+        self.inner
     }
 }

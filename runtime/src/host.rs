@@ -1,11 +1,15 @@
 //! Host functions: what the guest imports from the embedder.
 
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::exports::{Extern, Instance};
 use crate::instance::InstanceInner;
 use crate::store::StoreInner;
-use crate::trap::HostTrap;
+use crate::trap::{HostError, HostTrap};
+use crate::value::Val;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use trjit_module::ValType;
+use trjit_module::{TrapCode, ValType};
 
 /// A function type that is not tied to a module.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -40,9 +44,41 @@ pub(crate) struct HostFunction {
     pub call: Arc<HostCall>,
 }
 
+impl HostFunction {
+    /// A function on slots. It must be called in stores with data of type `T` only.
+    pub fn raw<T: 'static>(
+        ty: OwnedFuncType,
+        function: impl Fn(Caller<'_, T>, &mut [u64]) -> Result<(), HostTrap> + Send + Sync + 'static,
+    ) -> HostFunction {
+        // SAFETY: linkers and stores hand host functions to stores of this `T` only.
+        let call = move |context: &mut HostContext, slots: &mut [u64]| function(unsafe { Caller::new(context) }, slots);
+        HostFunction { ty: Arc::new(ty), call: Arc::new(call) }
+    }
+
+    /// A function on values, whose results are checked.
+    pub fn on_values<T: 'static>(
+        ty: OwnedFuncType,
+        function: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<(), HostTrap> + Send + Sync + 'static,
+    ) -> HostFunction {
+        let (params, results): (Vec<ValType>, Vec<ValType>) = (ty.view().params().collect(), ty.view().results().collect());
+        let words = ty.view().slot_words();
+        HostFunction::raw(ty, move |caller, slots| {
+            let arguments = Val::read_all(&params, slots, words);
+            let mut values: Vec<Val> = results.iter().map(|&ty| Val::default_of(ty)).collect();
+            function(caller, &arguments, &mut values)?;
+            if let Some((at, ty)) = results.iter().enumerate().find(|(at, ty)| !values[*at].matches(**ty)) {
+                let found = values[at].ty();
+                return Err(HostTrap::new(format!("result {} of a host function has type {found}, expected {ty}", at + 1)));
+            }
+            Val::write_all(&values, slots, words);
+            Ok(())
+        })
+    }
+}
+
 /// Who is calling; [`Caller`] is the typed view of it.
 pub(crate) struct HostContext {
-    store: *mut StoreInner,
+    pub store: *mut StoreInner,
     caller: *mut InstanceInner,
 }
 
@@ -52,7 +88,8 @@ impl HostContext {
     }
 }
 
-/// A host function's view of the store and of the instance that called it.
+/// A host function's view of the store and of the instance that called it. It gives access to the store as the store itself does: guests can be called
+/// through it while the caller waits.
 pub struct Caller<'a, T> {
     store: *mut StoreInner,
     caller: *mut InstanceInner,
@@ -66,10 +103,42 @@ impl<'a, T> Caller<'a, T> {
         Caller { store: context.store, caller: context.caller, data: PhantomData }
     }
 
+    pub(crate) fn inner(&self) -> *mut StoreInner {
+        self.store
+    }
+
+    /// The store's data.
+    pub fn data(&self) -> &T {
+        // SAFETY: as in `data_mut`.
+        unsafe { &*(*self.store).data.cast::<T>() }
+    }
+
     /// The store's data.
     pub fn data_mut(&mut self) -> &mut T {
         // SAFETY: the store's data is a `T` by the contract of `new`, and is borrowed through this caller only while the guest waits.
         unsafe { &mut *(*self.store).data.cast::<T>() }
+    }
+
+    pub fn engine(&self) -> &Engine {
+        // SAFETY: the store is alive while it calls.
+        unsafe { &(*self.store).engine }
+    }
+
+    /// What the calling instance exports under that name. A function that is called through a table or a reference rather than as an import
+    /// may see no exports.
+    pub fn get_export(&mut self, name: &str) -> Option<Extern> {
+        self.instance().get_export(self, name)
+    }
+
+    fn instance(&self) -> Instance {
+        // SAFETY: the caller is an instance of this store.
+        unsafe { Instance::new_handle(self.store, self.caller) }
+    }
+
+    /// Whether the guest shall stop: functions that take long look here, and return `TrapCode::Interrupt`.
+    pub fn interrupt_requested(&self) -> bool {
+        // SAFETY: the store is alive while it calls.
+        unsafe { (*self.store).interrupted() }
     }
 
     /// The memory that the caller exports as `memory` (empty where it exports none), and the store's data.
@@ -83,6 +152,29 @@ impl<'a, T> Caller<'a, T> {
                 _ => &mut [],
             };
             (memory, &mut *(*self.store).data.cast::<T>())
+        }
+    }
+}
+
+impl HostTrap {
+    /// The error of a host function, from a text or another error.
+    pub fn new(error: impl Into<HostError>) -> HostTrap {
+        HostTrap::Error(error.into())
+    }
+}
+
+impl From<TrapCode> for HostTrap {
+    fn from(code: TrapCode) -> HostTrap {
+        HostTrap::Trap(code)
+    }
+}
+
+impl From<Error> for HostTrap {
+    /// What a guest called from a host function ended with goes on through its caller: traps stay traps, exceptions can be caught.
+    fn from(error: Error) -> HostTrap {
+        match error {
+            Error::Trap(trap) => trap.reason.into(),
+            error => HostTrap::Error(error.into()),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::code::ModuleCode;
 use crate::exception::TagInner;
+use crate::limits;
 use crate::memory::MemoryInner;
 use crate::store::StoreInner;
 use crate::table::{self, TableInner};
@@ -126,7 +127,11 @@ impl InstanceInner {
 
     /// The old size in pages, or -1 (all bits) where the memory can not grow.
     pub fn memory_grow(&mut self, memory: u32, delta: u64) -> u64 {
-        self.memory(memory).grow(delta).unwrap_or(u64::MAX)
+        {
+        // SAFETY: the instance is of this store, and so are its memories.
+        let grown = unsafe { limits::grow_memory(self.store, self.memories[memory as usize], delta) };
+        grown.unwrap_or(u64::MAX)
+        }
     }
 
     /// The address of `len` bytes at `at`, which must lie in the memory.
@@ -222,7 +227,11 @@ impl InstanceInner {
 
     /// The old length, or -1 (all bits) where the table can not grow.
     pub fn table_grow(&mut self, table: u32, value: u64, delta: u64) -> u64 {
-        self.table(table).grow(delta, value).unwrap_or(u64::MAX)
+        {
+        // SAFETY: the instance is of this store, and so are its tables.
+        let grown = unsafe { limits::grow_table(self.store, self.tables[table as usize], delta, value) };
+        grown.unwrap_or(u64::MAX)
+        }
     }
 
     pub fn table_fill(&mut self, table: u32, dst: u64, value: u64, len: u64) -> Result<(), TrapCode> {

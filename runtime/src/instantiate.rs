@@ -47,6 +47,9 @@ pub(crate) unsafe fn instantiate(
 ) -> Result<*mut InstanceInner, Error> {
     // SAFETY: by contract; the instance is boxed, so that its address stays.
     unsafe {
+        if !crate::limits::allows_instance(store) {
+            return Err(Error::Resource { what: "instance", detail: "the store's limiter refuses one more".to_string() });
+        }
         let mut instance = allocate(store, code, imports)?;
         define_memories(store, &mut instance, limits)?;
         define_tables(store, &mut instance, limits)?;
@@ -133,6 +136,11 @@ unsafe fn define_memories(store: *mut StoreInner, instance: &mut InstanceInner, 
             let detail = format!("the module's memory begins with {} pages of 64 KiB, more than the limit allows", record.min);
             return Err(Error::Resource { what: "memory", detail });
         }
+        // SAFETY: by contract.
+        if !unsafe { crate::limits::allows_memory(store, record.min, (record.has_max != 0).then_some(record.max)) } {
+            let detail = format!("the store's limiter refuses a memory of {} pages of 64 KiB", record.min);
+            return Err(Error::Resource { what: "memory", detail });
+        }
         let memory =
             MemoryInner::new(record, limits.memory_size).map_err(|error| Error::Resource { what: "memory", detail: error.to_string() })?;
         let mut memory = Box::new(memory);
@@ -150,6 +158,11 @@ unsafe fn define_tables(store: *mut StoreInner, instance: &mut InstanceInner, li
     for record in &code.module().tables()[instance.tables.len()..] {
         if record.min > crate::table::MAX_ELEMENTS || limits.table_elements.is_some_and(|limit| record.min > limit) {
             let detail = format!("the module's table begins with {} elements, more than the limit allows", record.min);
+            return Err(Error::Resource { what: "table", detail });
+        }
+        // SAFETY: by contract.
+        if !unsafe { crate::limits::allows_table(store, record.min, (record.has_max != 0).then_some(record.max)) } {
+            let detail = format!("the store's limiter refuses a table of {} elements", record.min);
             return Err(Error::Resource { what: "table", detail });
         }
         let element = canonical(&code, ValType::from_code(record.element).unwrap_or(ValType::FUNCREF));

@@ -1,30 +1,53 @@
 //! The linker: definitions by module and name, matched with what a module imports.
+//!
+//! ```text
+//! Linker + Module -> [Definition] in the module's order (names found, host functions' types checked) = InstancePre
+//!        + Store  -> Imports (types of the store's things checked) -> instantiate -> start function -> Instance
+//! ```
 
-use crate::code::{Module, ModuleCode};
+use crate::code::Module;
+use crate::context::{AsContext, AsContextMut, StoreContext};
 use crate::error::{Error, LinkError};
-use crate::func::{Instance, enter_guest};
+use crate::exports::{Extern, Instance};
+use crate::func::{Func, enter_guest};
 use crate::host::{Caller, HostFunction, OwnedFuncType};
-use crate::instance::{ImportedFunction, InstanceInner};
+use crate::instance::ImportedFunction;
 use crate::instantiate::{Imports, Limits, instantiate, start_function};
-use crate::matching::{canonical, global_matches, memory_matches, table_matches};
-use crate::store::{Store, StoreInner};
+use crate::offers::{Wanted, host_matches, item_matches};
+use crate::store::StoreInner;
 use crate::trap::HostTrap;
+use crate::typed::IntoFunc;
+use crate::value::Val;
 use std::collections::HashMap;
+use std::marker::PhantomData;
 use std::sync::Arc;
-use trjit_module::flat::{ImportRecord, kind};
-use trjit_module::{FuncIndex, TableIndex, TypeIndex, ValType};
 
-/// Definitions for imports. `T` is the type of the stores' data.
+/// Definitions for imports. `T` is the type of the stores' data. Host functions serve any store; everything else is of one store, and so is then what
+/// is linked with it. A later definition of a name takes the place of an earlier one.
 pub struct Linker<T> {
-    functions: HashMap<(String, String), HostFunction>,
+    definitions: HashMap<(String, String), Definition>,
     instances: HashMap<String, Instance>,
     limits: Limits,
-    data: std::marker::PhantomData<fn(T)>,
+    data: PhantomData<fn(T)>,
+}
+
+#[derive(Clone)]
+enum Definition {
+    Host(HostFunction),
+    Item(Extern),
+    /// An instance defines the module name: what it exports under this name.
+    Export(Instance, String),
 }
 
 impl<T> Default for Linker<T> {
     fn default() -> Linker<T> {
-        Linker { functions: HashMap::new(), instances: HashMap::new(), limits: Limits::default(), data: std::marker::PhantomData }
+        Linker { definitions: HashMap::new(), instances: HashMap::new(), limits: Limits::default(), data: PhantomData }
+    }
+}
+
+impl<T> Clone for Linker<T> {
+    fn clone(&self) -> Linker<T> {
+        Linker { definitions: self.definitions.clone(), instances: self.instances.clone(), limits: self.limits, data: PhantomData }
     }
 }
 
@@ -33,177 +56,210 @@ impl<T: 'static> Linker<T> {
         Linker::default()
     }
 
-    /// Limits for memories and tables of the instances to come.
+    /// Limits for memories and tables of the instances to come. See [`Store::limiter`](crate::Store::limiter) for all of a store.
     pub fn limits(&mut self, limits: Limits) -> &mut Linker<T> {
         self.limits = limits;
         self
     }
 
-    /// Defines a host function. It gets its arguments in slots (see [`Val::to_slot`](crate::Val::to_slot)) and leaves its results there; there are as many
-    /// slots as the larger of both.
+    /// Defines a host function by a closure, whose types say which; see [`IntoFunc`].
+    pub fn func_wrap<P, R>(&mut self, module: &str, name: &str, function: impl IntoFunc<T, P, R>) -> &mut Linker<T> {
+        self.insert(module, name, Definition::Host(function.into_host().0))
+    }
+
+    /// Defines a host function by a closure on values. The closure finds zeros and nulls in its results and sets them.
     pub fn func_new(
+        &mut self,
+        module: &str,
+        name: &str,
+        ty: OwnedFuncType,
+        function: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<(), HostTrap> + Send + Sync + 'static,
+    ) -> &mut Linker<T> {
+        self.insert(module, name, Definition::Host(HostFunction::on_values(ty, function)))
+    }
+
+    /// Defines a host function on slots, without conversions and checks: it gets its arguments in slots (see [`Val::to_slot`]) and leaves its
+    /// results there. There are as many slots as the larger of both; with a v128 among them each has two words.
+    pub fn func_raw(
         &mut self,
         module: &str,
         name: &str,
         ty: OwnedFuncType,
         function: impl Fn(Caller<'_, T>, &mut [u64]) -> Result<(), HostTrap> + Send + Sync + 'static,
     ) -> &mut Linker<T> {
-        // SAFETY: `instantiate` takes stores of this `T` only.
-        let call =
-            Arc::new(move |context: &mut crate::host::HostContext, slots: &mut [u64]| function(unsafe { Caller::new(context) }, slots));
-        self.functions.insert((module.to_string(), name.to_string()), HostFunction { ty: Arc::new(ty), call });
-        self
+        self.insert(module, name, Definition::Host(HostFunction::raw(ty, function)))
     }
 
-    /// Makes everything that an instance exports available under a module name. All instances of a linker are of one store.
+    /// Defines anything of a store.
+    ///
+    /// # Panics
+    /// When a module is then instantiated in another store.
+    pub fn define(&mut self, _store: &impl AsContext<Data = T>, module: &str, name: &str, item: impl Into<Extern>) -> &mut Linker<T> {
+        self.insert(module, name, Definition::Item(item.into()))
+    }
+
+    /// Makes everything that an instance exports available under a module name.
     pub fn instance(&mut self, name: &str, instance: Instance) -> &mut Linker<T> {
         self.instances.insert(name.to_string(), instance);
         self
     }
 
-    /// Makes an instance and runs its start function.
-    pub fn instantiate(&self, store: &mut Store<T>, module: &Module) -> Result<Instance, Error> {
-        let store = store.inner();
-        // SAFETY: the store is borrowed for this call; the imports were matched by type.
-        unsafe {
-            let imports = self.resolve(store, module)?;
-            let instance = instantiate(store, &module.code, imports, self.limits)?;
-            if let Some(start) = start_function(&*instance) {
-                enter_guest(store, instance, start, [0u64; 1].as_mut_ptr())?;
-            }
-            Ok(Instance { inner: instance })
+    /// Instantiates a module, runs its `_initialize` function where it exports one (a reactor's), and makes its exports available under a module name.
+    pub fn module(&mut self, store: &mut impl AsContextMut<Data = T>, name: &str, module: &Module) -> Result<&mut Linker<T>, Error> {
+        let instance = self.instantiate(store, module)?;
+        if let Some(initialize) = instance.get_func(store, "_initialize") {
+            initialize.call(store, &[])?;
+        }
+        Ok(self.instance(name, instance))
+    }
+
+    /// What is defined under a name. A host function becomes one of the store.
+    pub fn get(&self, store: &mut impl AsContextMut<Data = T>, module: &str, name: &str) -> Option<Extern> {
+        match self.find(module, name)? {
+            Definition::Host(function) => Some(Func::of_host(store.as_context_mut().inner, function).into()),
+            Definition::Item(item) => Some(item),
+            Definition::Export(instance, name) => instance.get_export(store, &name),
         }
     }
 
-    /// # Safety
-    /// `store` is alive; instances that were defined are of this store.
-    unsafe fn resolve(&self, store: *mut StoreInner, module: &Module) -> Result<Imports, LinkError> {
-        let mut imports = Imports::default();
+    /// Defines each function that a module imports and nobody defined as one that fails when it is called, and tells its name then.
+    pub fn define_unknown_imports_as_traps(&mut self, module: &Module) -> &mut Linker<T> {
+        let parsed = module.parsed();
+        for import in parsed.imports().iter().filter(|import| import.kind == trjit_module::flat::kind::FUNC) {
+            let (of, name) = (parsed.string(import.module), parsed.string(import.name));
+            if self.find(of, name).is_none() {
+                let ty = parsed.func_type(parsed.type_of(trjit_module::FuncIndex(import.index)));
+                let message = format!("the import `{of}::{name}` was called, which has not been defined");
+                let ty = OwnedFuncType::new(ty.params(), ty.results());
+                self.func_raw(of, name, ty, move |_, _| Err(HostTrap::new(message.clone())));
+            }
+        }
+        self
+    }
+
+    /// Makes an instance and runs its start function.
+    pub fn instantiate(&self, store: &mut impl AsContextMut<Data = T>, module: &Module) -> Result<Instance, Error> {
+        self.instantiate_pre(module)?.instantiate(store)
+    }
+
+    /// Finds the definitions of all imports, so that instances can then be made without a look at names.
+    pub fn instantiate_pre(&self, module: &Module) -> Result<InstancePre<T>, Error> {
+        let mut definitions = Vec::new();
         for import in module.parsed().imports() {
-            let wanted = Wanted::new(module, import);
-            if let Some(instance) = self.instances.get(&wanted.module) {
+            let wanted = Wanted::new(module.parsed(), import);
+            let Some(definition) = self.find(&wanted.module, &wanted.name) else { return Err(wanted.unknown().into()) };
+            if let Definition::Host(host) = &definition {
+                host_matches(&module.code, import, host).map_err(|found| wanted.incompatible(found))?;
+            }
+            definitions.push(definition);
+        }
+        Ok(InstancePre { module: module.clone(), definitions: definitions.into(), limits: self.limits, data: PhantomData })
+    }
+
+    fn insert(&mut self, module: &str, name: &str, definition: Definition) -> &mut Linker<T> {
+        self.definitions.insert((module.to_string(), name.to_string()), definition);
+        self
+    }
+
+    fn find(&self, module: &str, name: &str) -> Option<Definition> {
+        if let Some(instance) = self.instances.get(module) {
+            return Some(Definition::Export(*instance, name.to_string()));
+        }
+        self.definitions.get(&(module.to_string(), name.to_string())).cloned()
+    }
+}
+
+/// A module whose imports are found: what [`Linker::instantiate_pre`] makes. Clones are cheap, and threads can share it.
+pub struct InstancePre<T> {
+    module: Module,
+    definitions: Arc<[Definition]>,
+    limits: Limits,
+    data: PhantomData<fn(T)>,
+}
+
+impl<T> Clone for InstancePre<T> {
+    fn clone(&self) -> InstancePre<T> {
+        InstancePre { module: self.module.clone(), definitions: Arc::clone(&self.definitions), limits: self.limits, data: PhantomData }
+    }
+}
+
+impl<T: 'static> InstancePre<T> {
+    pub fn module(&self) -> &Module {
+        &self.module
+    }
+
+    /// Makes an instance and runs its start function.
+    ///
+    /// # Panics
+    /// When the linker had definitions of another store.
+    pub fn instantiate(&self, store: &mut impl AsContextMut<Data = T>) -> Result<Instance, Error> {
+        // SAFETY: the store is borrowed for this call, and its data is a `T`.
+        unsafe { make(store.as_context_mut().inner, &self.module, &self.definitions, self.limits) }
+    }
+}
+
+/// For [`Instance::new`].
+pub(crate) fn instantiate_with(store: *mut StoreInner, module: &Module, imports: &[Extern], limits: Limits) -> Result<Instance, Error> {
+    let expected = module.parsed().imports().len();
+    if expected != imports.len() {
+        return Err(LinkError::Count { expected, found: imports.len() }.into());
+    }
+    let definitions: Vec<Definition> = imports.iter().map(|item| Definition::Item(*item)).collect();
+    // SAFETY: the caller has the store from a context; there are no host functions among the definitions.
+    unsafe { make(store, module, &definitions, limits) }
+}
+
+/// # Safety
+/// `store` is alive and borrowed, host functions are for its type of data, and there is a definition for each import.
+unsafe fn make(store: *mut StoreInner, module: &Module, definitions: &[Definition], limits: Limits) -> Result<Instance, Error> {
+    // SAFETY: by contract; the imports are matched by type.
+    unsafe {
+        let imports = resolve(store, module, definitions)?;
+        let instance = instantiate(store, &module.code, imports, limits)?;
+        if let Some(start) = start_function(&*instance) {
+            enter_guest(store, instance, start, [0u64; 1].as_mut_ptr())?;
+        }
+        Ok(Instance::new_handle(store, instance))
+    }
+}
+
+/// # Safety
+/// As [`make`].
+unsafe fn resolve(store: *mut StoreInner, module: &Module, definitions: &[Definition]) -> Result<Imports, LinkError> {
+    let mut imports = Imports::default();
+    for (import, definition) in module.parsed().imports().iter().zip(definitions) {
+        let wanted = || Wanted::new(module.parsed(), import);
+        let item = match definition {
+            Definition::Host(host) => {
                 // SAFETY: by contract.
-                unsafe { resolve_export(&mut imports, &mut *instance.inner, &module.code, import, &wanted)? };
+                let functions = unsafe { &mut (*store).host_functions };
+                imports.functions.push(ImportedFunction::Host(functions.len()));
+                functions.push(host.clone());
                 continue;
             }
-            let host = (import.kind == kind::FUNC).then(|| self.functions.get(&(wanted.module.clone(), wanted.name.clone()))).flatten();
-            let Some(host) = host else { return Err(wanted.unknown()) };
-            let type_ids = module.code.type_ids();
-            if type_ids[module.parsed().type_of(FuncIndex(import.index)).index()] != module.code.engine().type_id(host.ty.view(), &[]) {
-                return Err(wanted.incompatible(format!("function {}", host.ty.view())));
-            }
+            Definition::Item(item) => *item,
             // SAFETY: by contract.
-            let functions = unsafe { &mut (*store).host_functions };
-            imports.functions.push(ImportedFunction::Host(functions.len()));
-            functions.push(host.clone());
-        }
-        Ok(imports)
-    }
-}
-
-/// What a module asks for, in words.
-struct Wanted {
-    module: String,
-    name: String,
-    expected: String,
-}
-
-impl Wanted {
-    fn new(module: &Module, import: &ImportRecord) -> Wanted {
-        let parsed = module.parsed();
-        Wanted {
-            module: parsed.string(import.module).to_string(),
-            name: parsed.string(import.name).to_string(),
-            expected: describe(parsed, import.kind, import.index),
-        }
-    }
-
-    fn unknown(self) -> LinkError {
-        LinkError::Unknown { module: self.module, name: self.name, expected: self.expected }
-    }
-
-    fn incompatible(&self, found: String) -> LinkError {
-        LinkError::Incompatible { module: self.module.clone(), name: self.name.clone(), expected: self.expected.clone(), found }
-    }
-}
-
-/// An import's or export's type in words.
-fn describe(module: &trjit_module::Module, of_kind: u32, index: u32) -> String {
-    let limits = |min: u64, has_max: u32, max: u64| if has_max != 0 { format!("{min}..{max}") } else { format!("{min}..") };
-    match of_kind {
-        kind::FUNC => format!("function {}", module.func_type(module.type_of(FuncIndex(index)))),
-        kind::TABLE => {
-            let table = &module.tables()[index as usize];
-            format!("table of {} with {} elements", module.table_type(TableIndex(index)), limits(table.min, table.has_max, table.max))
-        }
-        kind::MEMORY => {
-            let memory = &module.memories()[index as usize];
-            format!("memory of {} pages", limits(memory.min, memory.has_max, memory.max))
-        }
-        kind::TAG => format!("tag of type {}", module.func_type(TypeIndex(module.tags()[index as usize]))),
-        _ => {
-            let global = &module.globals()[index as usize];
-            let mutability = if global.mutable != 0 { "mutable " } else { "" };
-            format!("{mutability}global of type {}", ValType::from_code(global.ty).map_or("?".to_string(), |ty| ty.to_string()))
-        }
-    }
-}
-
-/// Takes an import from another instance's exports.
-///
-/// # Safety
-/// `exporter` is alive, and nobody else refers to it now.
-unsafe fn resolve_export(
-    imports: &mut Imports,
-    exporter: &mut InstanceInner,
-    importer: &ModuleCode,
-    import: &ImportRecord,
-    wanted: &Wanted,
-) -> Result<(), LinkError> {
-    let code = Arc::clone(&exporter.code);
-    let (module, wanted_module) = (code.module(), importer.module());
-    let Some(export) = module.export(&wanted.name) else {
-        return Err(LinkError::Unknown { module: wanted.module.clone(), name: wanted.name.clone(), expected: wanted.expected.clone() });
-    };
-    let index = export.index as usize;
-    let matches = export.kind == import.kind
-        && match import.kind {
-            kind::TABLE => {
-                // SAFETY: by contract; tables live as long as their store.
-                let table = unsafe { &*exporter.tables[index] };
-                table_matches(importer, &wanted_module.tables()[import.index as usize], table)
-            }
-            kind::MEMORY => {
-                // SAFETY: by contract; memories live as long as their store.
-                let memory = unsafe { &*exporter.memories[index] };
-                memory_matches(&wanted_module.memories()[import.index as usize], memory)
-            }
-            kind::FUNC => {
-                let type_of = |code: &ModuleCode, index: u32| code.type_ids()[code.module().type_of(FuncIndex(index)).index()];
-                type_of(&code, export.index) == type_of(importer, import.index)
-            }
-            kind::GLOBAL => global_matches(global_type(importer, import.index), global_type(&code, export.index)),
-            kind::TAG => exporter.tags[index].type_id == importer.type_ids()[wanted_module.tags()[import.index as usize] as usize],
-            _ => false,
+            Definition::Export(instance, name) => unsafe { instance.export_of(store, name) }.ok_or_else(|| wanted().unknown())?,
         };
-    if !matches {
-        return Err(wanted.incompatible(describe(module, export.kind, export.index)));
+        // SAFETY: by contract.
+        unsafe {
+            item_matches(store, &module.code, import, &item).map_err(|found| wanted().incompatible(found))?;
+            add(store, &mut imports, item);
+        }
     }
-    match import.kind {
-        kind::FUNC => imports.functions.push(match exporter.imported_function(FuncIndex(export.index)) {
-            Some(imported) => imported,
-            None => ImportedFunction::Wasm { instance: exporter, function: FuncIndex(export.index) },
-        }),
-        kind::TABLE => imports.tables.push(exporter.tables[index]),
-        kind::MEMORY => imports.memories.push(exporter.memories[index]),
-        kind::TAG => imports.tags.push(exporter.tags[index]),
-        _ => imports.globals.push(exporter.global(export.index)),
-    }
-    Ok(())
+    Ok(imports)
 }
 
-/// A global's canonical type, and whether it may change.
-fn global_type(code: &ModuleCode, index: u32) -> (ValType, bool) {
-    let record = &code.module().globals()[index as usize];
-    (canonical(code, ValType::from_code(record.ty).unwrap_or(ValType::I64)), record.mutable != 0)
+/// # Safety
+/// As [`make`]; `item` is of the store and has the type of the import.
+unsafe fn add(store: *mut StoreInner, imports: &mut Imports, item: Extern) {
+    // SAFETY: by contract; only looked at.
+    let context: StoreContext<'_, ()> = unsafe { StoreContext::new(store) };
+    match item {
+        Extern::Func(func) => imports.functions.push(func.as_import(&context)),
+        Extern::Table(table) => imports.tables.push(table.inner().address()),
+        Extern::Memory(memory) => imports.memories.push(memory.inner().address()),
+        Extern::Global(global) => imports.globals.push(global.cell()),
+        Extern::Tag(tag) => imports.tags.push(tag.inner),
+    }
 }

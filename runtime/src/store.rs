@@ -1,17 +1,23 @@
 //! The store: one isolation unit. Everything that guests of one program share lives here, and one thread uses it.
 
 use crate::activation::Activation;
+use crate::counters::Counters;
+use crate::deadline::Watch;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::exception::Exceptions;
 use crate::host::HostFunction;
 use crate::instance::InstanceInner;
 use crate::interp::cx::Frame;
+use crate::limits::{Limiter, ResourceLimiter};
 use crate::memory::MemoryInner;
 use crate::sys::{self, InterruptHandle, Interruptible, ReservedArray};
 use crate::table::TableInner;
 use crate::trap::Trap;
 use std::ptr;
+use std::sync::Arc;
+use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
 use trjit_module::vm::{VmFuncRef, VmStore};
 use trjit_trace::Recorder;
 
@@ -20,9 +26,17 @@ const MAX_FUNC_REFS: usize = 1 << 26;
 
 /// A store with the embedder's data. Not `Sync`, and used by one thread at a time.
 pub struct Store<T> {
-    inner: Box<StoreInner>,
-    data: Box<T>,
+    /// Owned; a pointer, since guests and handles point into it, too.
+    inner: *mut StoreInner,
+    /// Owned: the same as [`StoreInner::data`].
+    data: *mut T,
 }
+
+// SAFETY: what is in a store belongs to no thread: a thread's own things (signal stack, stack limit, the current store) are set at each entry into the
+// guest. Host functions and limiters are `Send`, and so is the data.
+unsafe impl<T: Send> Send for Store<T> {}
+
+static NEXT_STORE: AtomicU64 = AtomicU64::new(1);
 
 /// What the runtime itself needs; the address of it, and of everything in it that is boxed, stays the same.
 #[repr(C)]
@@ -30,6 +44,8 @@ pub struct Store<T> {
 pub(crate) struct StoreInner {
     /// First, so that a pointer to it is one to the store.
     pub vm: VmStore,
+    /// Different for all stores of a process: handles know their store by it.
+    pub id: u64,
     pub engine: Engine,
     pub instances: Vec<Box<InstanceInner>>,
     pub memories: Vec<Box<MemoryInner>>,
@@ -56,6 +72,11 @@ pub(crate) struct StoreInner {
     pub recorder: Option<Recorder>,
     pub recorded: Option<u32>,
     interruptible: Option<Interruptible>,
+    /// Asks the embedder before memories and tables grow.
+    pub limiter: Option<Limiter>,
+    /// When the guest shall stop.
+    pub watch: Option<Arc<Watch>>,
+    pub counters: Counters,
 }
 
 impl<T> Store<T> {
@@ -68,9 +89,10 @@ impl<T> Store<T> {
         let func_refs = ReservedArray::new("function references", MAX_FUNC_REFS).map_err(resource("store"))?;
         sys::signals::install(Some(crate::driver::trap_hook))
             .map_err(|error| Error::Resource { what: "signal handlers", detail: error.to_string() })?;
-        let mut data = Box::new(data);
+        let data = Box::into_raw(Box::new(data));
         let inner = StoreInner {
             vm: new_vm_store(),
+            id: NEXT_STORE.fetch_add(1, Ordering::Relaxed),
             engine: engine.clone(),
             instances: Vec::new(),
             memories: Vec::new(),
@@ -89,57 +111,130 @@ impl<T> Store<T> {
             activations: ptr::null(),
             pending: None,
             exceptions: Exceptions::default(),
-            data: (&raw mut *data).cast(),
+            data: data.cast(),
             recorder: None,
             recorded: None,
             interruptible: None,
+            limiter: None,
+            watch: None,
+            counters: Counters::default(),
         };
         let mut inner = Box::new(inner);
         // SAFETY: the store is boxed and drops its `Interruptible` with itself; `interrupt` is accessed atomically, or by reads of its own thread.
         inner.interruptible = Some(unsafe { Interruptible::new(&raw mut inner.vm) });
-        Ok(Store { inner, data })
+        Ok(Store { inner: Box::into_raw(inner), data })
     }
 
     pub fn data(&self) -> &T {
-        &self.data
+        // SAFETY: owned, and borrowed through `self`.
+        unsafe { &*self.data }
     }
 
     pub fn data_mut(&mut self) -> &mut T {
-        &mut self.data
+        // SAFETY: owned, and borrowed through `self`.
+        unsafe { &mut *self.data }
+    }
+
+    /// Ends the store, and gives its data back.
+    pub fn into_data(self) -> T {
+        let store = std::mem::ManuallyDrop::new(self);
+        // SAFETY: both were made by `new`, and nobody drops them again.
+        unsafe {
+            drop(Box::from_raw(store.inner));
+            *Box::from_raw(store.data)
+        }
     }
 
     pub fn engine(&self) -> &Engine {
-        &self.inner.engine
+        &self.shared().engine
     }
 
     /// Stops this store's guest from another thread.
     pub fn interrupt_handle(&self) -> InterruptHandle {
-        self.inner.interruptible().handle()
+        self.shared().interruptible().handle()
     }
 
     /// Where blocking host functions look whether the guest shall stop: not 0.
     pub fn interrupt_requested(&self) -> bool {
-        self.inner.interrupted()
+        self.shared().interrupted()
+    }
+
+    /// Sets who is asked before memories and tables grow: something in the store's data.
+    pub fn limiter(&mut self, find: impl (Fn(&mut T) -> &mut dyn ResourceLimiter) + Send + 'static)
+    where
+        T: 'static,
+    {
+        // SAFETY: the data is a `T`, and the runtime uses the result at once.
+        self.exclusive().limiter = Some(Box::new(move |data| std::ptr::from_mut(find(unsafe { &mut *data.cast::<T>() }))));
+    }
+
+    /// Guests stop with `TrapCode::Interrupt` at this time, and do not start after it, until another deadline is set; `None`: never.
+    pub fn set_deadline(&mut self, time: Option<Instant>) {
+        self.watch().set_time(time);
+    }
+
+    /// Guests stop with `TrapCode::Interrupt` once [`Engine::increment_epoch`] was called so many times from now on.
+    pub fn set_epoch_deadline(&mut self, ticks_beyond_current: u64) {
+        let epoch = self.engine().clock().epoch().saturating_add(ticks_beyond_current);
+        self.watch().set_epoch(epoch);
+    }
+
+    fn watch(&mut self) -> &Watch {
+        let handle = self.interrupt_handle();
+        let clock = Arc::clone(self.engine().clock());
+        self.exclusive().watch.get_or_insert_with(|| clock.watch(handle))
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> Counters {
+        self.shared().counters
     }
 
     /// Records the next instance that is made into `recorder`: it then runs in the interpreter.
     pub fn record_next_instance(&mut self, recorder: Recorder) {
-        self.inner.recorder = Some(recorder);
-        self.inner.recorded = Some(self.inner.instances.len() as u32);
+        let inner = self.exclusive();
+        inner.recorder = Some(recorder);
+        inner.recorded = Some(inner.instances.len() as u32);
     }
 
     /// What was recorded so far; recording ends.
     pub fn take_recorder(&mut self) -> Option<Recorder> {
-        self.inner.recorded = None;
-        self.inner.recorder.take()
+        let inner = self.exclusive();
+        inner.recorded = None;
+        inner.recorder.take()
     }
 
-    pub(crate) fn inner(&mut self) -> *mut StoreInner {
-        &raw mut *self.inner
+    pub(crate) fn inner(&self) -> *mut StoreInner {
+        self.inner
+    }
+
+    pub(crate) fn shared(&self) -> &StoreInner {
+        // SAFETY: owned, and borrowed through `self`: no guest runs.
+        unsafe { &*self.inner }
+    }
+
+    pub(crate) fn exclusive(&mut self) -> &mut StoreInner {
+        // SAFETY: as above.
+        unsafe { &mut *self.inner }
+    }
+}
+
+impl<T> Drop for Store<T> {
+    fn drop(&mut self) {
+        // SAFETY: both were made by `new`; the data goes last, since host functions of the store may know of it.
+        unsafe {
+            drop(Box::from_raw(self.inner));
+            drop(Box::from_raw(self.data));
+        }
     }
 }
 
 impl StoreInner {
+    /// Whether no guest may start.
+    pub fn deadline_passed(&self) -> bool {
+        self.watch.as_ref().is_some_and(|watch| watch.passed())
+    }
+
     /// Whether this instance's run is recorded.
     pub fn records(&self, instance: u32) -> bool {
         self.recorder.is_some() && self.recorded == Some(instance)
@@ -168,7 +263,7 @@ impl StoreInner {
     pub fn interrupted(&self) -> bool {
         // SAFETY: the field lives as long as the store and is accessed atomically by other threads.
         unsafe { std::sync::atomic::AtomicU32::from_ptr((&raw const self.vm.interrupt).cast_mut()) }
-            .load(std::sync::atomic::Ordering::Acquire)
+            .load(Ordering::Acquire)
             != 0
     }
 
@@ -187,6 +282,7 @@ impl Drop for StoreInner {
     fn drop(&mut self) {
         // Before the memory that they point to goes.
         self.interruptible = None;
+        self.engine.count_calls(&self.counters);
         self.instances.clear();
     }
 }

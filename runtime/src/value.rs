@@ -11,7 +11,7 @@ pub enum Val {
     F64(u64),
     /// The lanes as one little-endian number.
     V128(u128),
-    /// A store index; 0 is null.
+    /// A store index; 0 is null. See [`Func::to_val`](crate::Func::to_val) and [`Func::from_val`](crate::Func::from_val).
     FuncRef(u64),
     /// A number that the host chose; 0 is null.
     ExternRef(u64),
@@ -33,18 +33,51 @@ impl Val {
         }
     }
 
-    /// Whether this value may be of a reference type narrower than its own: [`ty`](Val::ty) says nothing of which function it is.
-    // What a reference of a type that the value does not have would do is safe, since calls through references check the type of the function.
-    pub(crate) fn may_be(self, ty: ValType) -> bool {
-        let ValType::Ref(wanted) = ty else { return false };
-        let null = matches!(self, Val::FuncRef(0) | Val::ExternRef(0) | Val::ExnRef(0));
-        let kind = match self {
-            Val::FuncRef(_) => wanted.is_func(),
-            Val::ExternRef(_) => wanted.heap == HeapType::Extern,
-            Val::ExnRef(_) => wanted.heap == HeapType::Exn,
-            _ => false,
-        };
-        kind && (wanted.nullable || !null)
+    /// Whether the value may stand where one of type `ty` is expected. References to functions of one type are not told apart here.
+    pub fn matches(self, ty: ValType) -> bool {
+        match ty {
+            ValType::Ref(wanted) => match self {
+                Val::FuncRef(reference) => wanted.is_func() && (reference != 0 || wanted.nullable),
+                Val::ExternRef(reference) => wanted.heap == HeapType::Extern && (reference != 0 || wanted.nullable),
+                Val::ExnRef(reference) => wanted.heap == HeapType::Exn && (reference != 0 || wanted.nullable),
+                _ => false,
+            },
+            _ => self.ty() == ty,
+        }
+    }
+
+    /// Zero or null.
+    pub const fn default_of(ty: ValType) -> Val {
+        Val::from_slot(ty, 0)
+    }
+
+    /// The number in an `i32`, and so on for other types.
+    pub const fn i32(self) -> Option<i32> {
+        match self {
+            Val::I32(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    pub const fn i64(self) -> Option<i64> {
+        match self {
+            Val::I64(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    pub const fn f32(self) -> Option<f32> {
+        match self {
+            Val::F32(bits) => Some(f32::from_bits(bits)),
+            _ => None,
+        }
+    }
+
+    pub const fn f64(self) -> Option<f64> {
+        match self {
+            Val::F64(bits) => Some(f64::from_bits(bits)),
+            _ => None,
+        }
     }
 
     /// The first word of a slot that holds this value.
@@ -90,6 +123,39 @@ impl Val {
             },
         }
     }
+
+    /// The values of these types in the slots of a crossing, of so many words each.
+    pub(crate) fn read_all(types: &[ValType], slots: &[u64], words: usize) -> Vec<Val> {
+        types.iter().zip(slots.chunks(words)).map(|(&ty, slot)| Val::from_words(ty, slot)).collect()
+    }
+
+    /// Puts values into the slots of a crossing, of so many words each.
+    pub(crate) fn write_all(values: &[Val], slots: &mut [u64], words: usize) {
+        for (value, slot) in values.iter().zip(slots.chunks_mut(words)) {
+            slot[0] = value.to_slot();
+            slot[1..].fill(value.high_word());
+        }
+    }
+}
+
+macro_rules! from {
+    ($($rust:ty: $value:ident => $val:expr;)*) => {$(
+        impl From<$rust> for Val {
+            fn from($value: $rust) -> Val {
+                $val
+            }
+        }
+    )*};
+}
+
+from! {
+    i32: value => Val::I32(value);
+    u32: value => Val::I32(value as i32);
+    i64: value => Val::I64(value);
+    u64: value => Val::I64(value as i64);
+    f32: value => Val::F32(value.to_bits());
+    u128: value => Val::V128(value);
+    f64: value => Val::F64(value.to_bits());
 }
 
 impl std::fmt::Display for Val {

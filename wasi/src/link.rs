@@ -10,7 +10,7 @@ use trjit_runtime::{Caller, HostTrap, Linker, OwnedFuncType};
 pub fn add_to_linker<T: 'static>(linker: &mut Linker<T>, context: fn(&mut T) -> &mut WasiCtx) {
     for function in functions() {
         let ty = OwnedFuncType::new(function.params.iter().map(value_type), function.results.iter().map(value_type));
-        linker.func_new(function.module, function.name, ty, move |caller, slots| call(function, context, caller, slots));
+        linker.func_raw(function.module, function.name, ty, move |caller, slots| call(function, context, caller, slots));
     }
 }
 

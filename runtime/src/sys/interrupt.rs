@@ -116,6 +116,16 @@ impl InterruptHandle {
         self.interrupt_within(PATIENCE)
     }
 
+    /// Signals the guest once where one runs. Returns whether none runs; then nothing is left behind that would stop the next one.
+    pub fn interrupt_running(&self) -> bool {
+        let state = self.0.lock();
+        let Some(thread) = state.running.filter(|_| !state.store.is_null()) else { return true };
+        state.set_flag(1);
+        // SAFETY: the thread is alive: it does not leave its scope while the state is locked.
+        unsafe { libc::pthread_kill(thread, INTERRUPT_SIGNAL) };
+        false
+    }
+
     /// As [`interrupt`](Self::interrupt) with another time to wait; zero signals once.
     pub fn interrupt_within(&self, patience: Duration) -> bool {
         let start = Instant::now();

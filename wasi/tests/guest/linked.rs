@@ -31,12 +31,12 @@ impl Linked {
         let mut store = Store::new(&engine, Data { ctx, bytes: Vec::new() }).expect("a store");
         let mut linker = Linker::new();
         add_to_linker(&mut linker, |data: &mut Data| &mut data.ctx);
-        linker.func_new("test", "enter", OwnedFuncType::new([], []), |mut caller, _| {
+        linker.func_raw("test", "enter", OwnedFuncType::new([], []), |mut caller, _| {
             let (memory, data) = caller.memory_and_data();
             memory.copy_from_slice(&data.bytes);
             Ok(())
         });
-        linker.func_new("test", "leave", OwnedFuncType::new([], []), |mut caller, _| {
+        linker.func_raw("test", "leave", OwnedFuncType::new([], []), |mut caller, _| {
             let (memory, data) = caller.memory_and_data();
             data.bytes.copy_from_slice(memory);
             Ok(())

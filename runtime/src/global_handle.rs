@@ -1,0 +1,101 @@
+//! Globals at the border of the embedding API.
+
+use crate::context::{AsContext, AsContextMut};
+use crate::error::Error;
+use crate::handle::Handle;
+use crate::host_module;
+use crate::instance::InstanceInner;
+use crate::value::Val;
+use trjit_module::ValType;
+
+/// Type of a global.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GlobalType {
+    pub content: ValType,
+    pub mutable: bool,
+}
+
+impl GlobalType {
+    pub const fn new(content: ValType, mutable: bool) -> GlobalType {
+        GlobalType { content, mutable }
+    }
+}
+
+/// A global of a store.
+#[derive(Clone, Copy)]
+pub struct Global {
+    /// An instance that has it.
+    instance: Handle<InstanceInner>,
+    index: u32,
+    ty: GlobalType,
+}
+
+impl Global {
+    pub(crate) fn of(instance: Handle<InstanceInner>, index: u32, content: ValType, mutable: bool) -> Global {
+        Global { instance, index, ty: GlobalType { content, mutable } }
+    }
+
+    /// Makes a global.
+    pub fn new(store: &mut impl AsContextMut, ty: GlobalType, value: Val) -> Result<Global, Error> {
+        check_type(ty.content, value)?;
+        let instance = host_module::global(store.as_context_mut().inner, ty)?;
+        let global = Global { instance: instance.handle(), index: 0, ty };
+        global.write(store, value);
+        Ok(global)
+    }
+
+    /// The type.
+    pub fn ty(&self, store: &impl AsContext) -> GlobalType {
+        self.instance.get(store);
+        self.ty
+    }
+
+    /// The value.
+    ///
+    /// # Panics
+    /// This and the other functions here: when the global is of another store.
+    pub fn get(&self, store: &impl AsContext) -> Val {
+        let cell = self.instance.get(store).global(self.index);
+        let words = if self.ty.content == ValType::V128 { 2 } else { 1 };
+        // SAFETY: the cell has 16 bytes and lives as long as the store, and guests need the store, which is borrowed.
+        Val::from_words(self.ty.content, unsafe { std::slice::from_raw_parts(cell, words) })
+    }
+
+    /// Changes the value. Fails where the global is constant or of another type.
+    pub fn set(&self, store: &mut impl AsContextMut, value: Val) -> Result<(), Error> {
+        if !self.ty.mutable {
+            let expected = "no change of a constant global".to_string();
+            return Err(Error::ArgumentType { position: 1, found: value.ty().to_string(), expected });
+        }
+        check_type(self.ty.content, value)?;
+        self.write(store, value);
+        Ok(())
+    }
+
+    fn write(&self, store: &mut impl AsContextMut, value: Val) {
+        let cell = self.instance.get(store).global(self.index);
+        // SAFETY: as in `get`.
+        unsafe {
+            *cell = value.to_slot();
+            if self.ty.content == ValType::V128 {
+                *cell.add(1) = value.high_word();
+            }
+        }
+    }
+
+    pub(crate) fn cell(&self) -> *mut u64 {
+        // SAFETY: the store was checked by whoever asks.
+        unsafe { (*self.instance.address()).global(self.index) }
+    }
+
+    pub(crate) fn instance(&self) -> &Handle<InstanceInner> {
+        &self.instance
+    }
+}
+
+fn check_type(content: ValType, value: Val) -> Result<(), Error> {
+    match value.matches(content) {
+        true => Ok(()),
+        false => Err(Error::ArgumentType { position: 1, found: value.ty().to_string(), expected: content.to_string() }),
+    }
+}
