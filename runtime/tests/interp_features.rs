@@ -252,3 +252,41 @@ fn atomics() {
         "block forever",
     );
 }
+
+#[test]
+fn no_instruction_uses_up_native_stack() {
+    const BODIES: &[&str] = &[
+        "(drop (i64x2.add (local.get $v) (v128.const i64x2 1 2)))",
+        "(v128.store $m (i32.const 0) (v128.load $m (i32.const 16)))",
+        "(drop (i32.atomic.rmw.add $m (i32.const 0) (i32.const 1)))",
+        "(i64.store $n (i64.const 8) (i64.load $n (i64.const 0)))",
+        "(block $out (try_table (catch_all $out) (call $none)))",
+        "(block $out (try_table (catch $e $out) (throw $e)))",
+        "(drop (call_ref $t (i32.const 1) (ref.as_non_null (ref.func $tail))))",
+        "(block $out (drop (br_on_null $out (ref.null $t))))",
+        "(drop (block $out (result (ref $t)) (br_on_non_null $out (ref.func $tail)) (unreachable)))",
+        "(drop (call $tail_indirect (i32.const 1)))",
+        "(drop (memory.grow $n (i64.const 0))) (drop (memory.size $m))",
+        "(drop (block $out (result v128 i32) (br $out (local.get $v) (i32.const 1)))) (drop)",
+    ];
+    let functions = BODIES.iter().enumerate().map(|(at, body)| {
+        format!(
+            r#"(func $f{at} (local $v v128) (local $i i32) (local.set $i (i32.const 100000))
+            (loop $again {body} (br_if $again (local.tee $i (i32.sub (local.get $i) (i32.const 1))))))"#
+        )
+    });
+    let calls: String = (0..BODIES.len()).map(|at| format!("(call $f{at})")).collect();
+    let text = format!(
+        r#"(module (type $t (func (param i32) (result i32))) (memory $m 1) (memory $n i64 1) (tag $e) (table funcref (elem $tail)) (elem declare func $tail)
+        (func $none)
+        (func $last (type $t) (local.get 0))
+        (func $tail (type $t) (return_call $last (local.get 0)))
+        (func $tail_indirect (type $t) (return_call_indirect (type $t) (local.get 0) (i32.const 0)))
+        {}
+        (func (export "run") (result i64) {calls} (i64.const 1)))"#,
+        functions.collect::<String>()
+    );
+    // 100000 iterations that left 8 bytes each would need more.
+    let thread = std::thread::Builder::new().stack_size(512 << 10).spawn(move || gives(&text, 1)).expect("the system gives threads");
+    assert!(thread.join().is_ok());
+}
