@@ -13,8 +13,8 @@
 //! | `cx` | everything else ([`cx::Cx`]) |
 //! | `mem` | start of memory 0 |
 //!
-//! The handlers exist twice: `Training` records the profile and runs the original bytes; `Plain` counts only what tier-up needs, and runs a [quickened](quicken)
-//! copy in which frequent sequences are one instruction.
+//! The handlers exist four times: `Training` records the profile and runs the original bytes; `Plain` counts only what tier-up needs, and runs a [quickened](quicken)
+//! copy in which frequent sequences are one instruction; each over slots of one word, or of two for modules with v128.
 //!
 //! | file | concept |
 //! |---|---|
@@ -22,6 +22,9 @@
 //! | [`handlers`], [`dispatch`] | what handlers are made of; the tables by opcode |
 //! | [`arithmetic`], [`memory`], [`control`], [`variables`] | the handlers, by family |
 //! | [`quicken`], [`fused`] | the quickened copy; its sequences and their handlers |
+//! | [`memarg`], [`atomics`], [`simd`] | accesses of any memory; what stands behind the prefixes 0xFE and 0xFD |
+//! | [`exceptions`] | throwing, and the search for a handler in the frames of an activation |
+//! | [`crossing`] | values between slots of different width |
 //! | [`out`] | everything that leaves the interpreter |
 
 mod arithmetic;
