@@ -12,7 +12,7 @@ const V: u128 = 0x0011_2233_4455_6677_8899_aabb_ccdd_eeff;
 fn vectors_cross_between_all_tiers_and_the_host() {
     on_every_mix(|world| {
         let ty = OwnedFuncType::new([ValType::I32, ValType::V128], [ValType::V128, ValType::I64]);
-        world.linker.func_new("host", "swap", ty, |_, slots| {
+        world.linker.func_raw("host", "swap", ty, |_, slots| {
             assert_eq!(slots[0], 7);
             let (low, high) = (slots[2], slots[3]);
             slots.copy_from_slice(&[high, low, 9, 0]);
@@ -112,9 +112,8 @@ fn imports_match_by_type_with_narrower_references_where_nothing_can_change() {
         );
         world.linker.instance("x", exporter);
         let mut link = |imports: &str| {
-            let module = world.module(&format!(
-                "(module (type $f (func (param i32) (result i32))) (type $self (func (param (ref null $f)))) {imports})"
-            ));
+            let module = world
+                .module(&format!("(module (type $f (func (param i32) (result i32))) (type $self (func (param (ref null $f)))) {imports})"));
             world.linker.instantiate(&mut world.store, &module).map(|_| ()).map_err(|error| error.to_string())
         };
         assert_eq!(link(r#"(import "x" "narrow" (global (ref $f)))"#), Ok(()));

@@ -107,7 +107,7 @@ fn tags_are_known_by_identity_across_instances() {
         assert_eq!(world.call(&user, "run", &[Val::I32(0)]).unwrap(), [Val::I32(1000)]);
         let wrong = world.module(r#"(module (import "first" "e" (tag (param i32))))"#);
         let error = world.linker.instantiate(&mut world.store, &wrong).err().unwrap().to_string();
-        assert!(error.contains("tag of type (param i32 i64)"), "{error}");
+        assert!(error.contains("the module expects tag of type (param i32)"), "{error}");
     });
 }
 
@@ -120,7 +120,7 @@ fn a_host_function_throws_on_what_it_was_given() {
         let held = Arc::new(Mutex::new(exception));
         let mut linker: Linker<()> = Linker::new();
         linker.instance("deep", instance);
-        linker.func_new("host", "throw", OwnedFuncType::new([], []), move |_, _| Err(HostTrap::Exception(held.lock().unwrap().clone())));
+        linker.func_raw("host", "throw", OwnedFuncType::new([], []), move |_, _| Err(HostTrap::Exception(held.lock().unwrap().clone())));
         let module = world.module(
             r#"(module
               (import "host" "throw" (func $throw))
@@ -189,11 +189,45 @@ fn exceptions_that_somebody_refers_to_survive_collections() {
               (try_table (catch_all_ref $w) (throw $wrap (local.get 0)))
               (unreachable)))"#,
         );
-        world.linker.func_new("host", "look", OwnedFuncType::new([ValType::EXNREF], []), |_, slots| {
+        world.linker.func_raw("host", "look", OwnedFuncType::new([ValType::EXNREF], []), |_, slots| {
             assert_ne!(slots[0], 0);
             Ok(())
         });
         let instance = world.instance(&wat);
         assert_eq!(world.call(&instance, "run", &[Val::I32(10_000)]).unwrap(), [Val::I32(4321)]);
+    });
+}
+
+#[test]
+fn exceptions_and_traps_go_through_host_frames() {
+    on_every_mix(|world| {
+        let ty = OwnedFuncType::new([ValType::I32], [ValType::I32]);
+        world.linker.func_raw("host", "deeper", ty, |mut caller, slots| {
+            let deeper = caller.get_export("deeper").and_then(|export| export.into_func()).unwrap();
+            let results = deeper.call(&mut caller, &[Val::I32(slots[0] as i32)])?;
+            slots[0] = results[0].to_slot();
+            Ok(())
+        });
+        let instance = world.instance(
+            r#"(module
+              (import "host" "deeper" (func $host (param i32) (result i32)))
+              (tag $e (param i32))
+              (func $a (export "deeper") (param $n i32) (result i32)
+                (if (i32.eqz (local.get $n)) (then (throw $e (i32.const 5))))
+                (if (i32.eq (local.get $n) (i32.const 100)) (then (unreachable)))
+                (call $b (i32.sub (local.get $n) (i32.const 1))))
+              (func $b (param $n i32) (result i32)
+                ;; Catches and throws on at each level.
+                (block $h (result exnref)
+                  (try_table (catch_all_ref $h) (return (call $host (local.get $n))))
+                  (unreachable))
+                (throw_ref))
+              (func (export "run") (param $n i32) (result i32)
+                (block $h (result i32)
+                  (try_table (result i32) (catch $e $h) (call $host (local.get $n))))))"#,
+        );
+        assert_eq!(world.call(&instance, "run", &[Val::I32(9)]).unwrap(), [Val::I32(5)]);
+        let Err(Error::Trap(trap)) = world.call(&instance, "run", &[Val::I32(104)]) else { panic!("no trap") };
+        assert_eq!(trap.to_string(), "wasm trap: wasm `unreachable` instruction executed");
     });
 }
