@@ -123,7 +123,7 @@ fn what_a_profile_selects_passes_in_both_tiers_and_any_number_of_threads() {
     for threads in [1, 3] {
         let options = Options { threads: Some(threads), ..options.clone() };
         let checked = check(&file, &module, Some(&recorded), &options, &compiler, &Silent).expect("the cache is right");
-        assert_eq!((checked.functions, checked.trampolines), (4, 2 * module.types().len() as u32));
+        assert_eq!((checked.functions, checked.trampolines), (4, 3 * module.types().len() as u32));
     }
     // With another profile the plan is another.
     let other = profile(&module, &[(4, 9), (5, 9), (2, 1)]);
