@@ -35,6 +35,10 @@ const attempt = (action) => {
     console.log(['returned', ...list.map(result)].join(' '));
     return true;
   } catch (error) {
+    if (error instanceof WebAssembly.Exception) {
+      console.log('threw');
+      return false;
+    }
     if (!(error instanceof WebAssembly.RuntimeError || error instanceof RangeError)) throw error;
     console.log('trapped');
     return false;

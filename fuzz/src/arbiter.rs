@@ -14,7 +14,10 @@ const SCRIPT: &str = include_str!("../arbiter.mjs");
 
 /// Whether V8 sides with these outcomes. `None` where it can not be asked: the case has imports, or there is no node.
 pub fn sides_with(case: &Case, outcomes: &[Outcome], scratch: &Path) -> Option<bool> {
-    if !case.hosts.is_empty() || !case.providers.is_empty() {
+    let has_vectors = |values: &[Value]| values.iter().any(|value| matches!(value, Value::V128(_) | Value::ExnRef(_)));
+    let returns_vectors = |outcome: &Outcome| matches!(outcome, Outcome::Returned(values) if has_vectors(values));
+    let vectors = case.calls.iter().any(|call| has_vectors(&call.arguments)) || outcomes.iter().any(returns_vectors);
+    if vectors || !case.hosts.is_empty() || !case.providers.is_empty() {
         return None;
     }
     let answer = ask(case, scratch).ok()?;
@@ -28,6 +31,8 @@ fn ask(case: &Case, scratch: &Path) -> Result<String> {
         Value::I64(value) => json!(["i64", value.to_string()]),
         Value::F32(bits) => json!(["f32", bits.to_string()]),
         Value::F64(bits) => json!(["f64", bits.to_string()]),
+        Value::V128(lanes) => json!(["v128", lanes.to_string()]),
+        Value::ExnRef(_) => json!(["exnref", "0"]),
         Value::FuncRef(_) => json!(["funcref", "0"]),
         Value::ExternRef(number) => json!(["externref", number.to_string()]),
     };
@@ -53,6 +58,7 @@ fn matches(line: &str, outcome: &Outcome) -> bool {
             words.len() == values.len() && words.iter().zip(values).all(|(word, &value)| is(word, value))
         }
         (Some("trapped"), Outcome::Trapped(_) | Outcome::Exited(_)) => true,
+        (Some("threw"), Outcome::Threw) => true,
         _ => false,
     }
 }
@@ -67,6 +73,8 @@ fn is(word: &str, value: Value) -> bool {
         Value::F32(bits) => float(f64::from(f32::from_bits(bits))),
         Value::F64(bits) => float(f64::from_bits(bits)),
         Value::FuncRef(false) | Value::ExternRef(0) => word == "null",
+        // V8 passes neither vectors nor exceptions through exports.
+        Value::V128(_) | Value::ExnRef(_) => false,
         Value::FuncRef(true) => word == "ref",
         Value::ExternRef(reference) => number == reference.to_string(),
     }

@@ -4,7 +4,7 @@ use crate::oracle::Difference;
 use crate::rng::Rng;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use trjit_module::{Module, ParseError};
-use wasmparser::{Validator, WasmFeatures};
+use wasmparser::Validator;
 
 /// Damages bytes in one of the ways in which files are damaged.
 pub fn mutate(wasm: &[u8], rng: &mut Rng) -> Vec<u8> {
@@ -35,8 +35,7 @@ pub fn mutate(wasm: &[u8], rng: &mut Rng) -> Vec<u8> {
 /// Compares the parser's answer with the validator's.
 pub fn check(wasm: &[u8]) -> Result<bool, Difference> {
     let difference = |what: String| Difference { mode: "parser".to_string(), what };
-    let features = WasmFeatures::WASM2.difference(WasmFeatures::SIMD);
-    let expected = Validator::new_with_features(features).validate_all(wasm);
+    let expected = Validator::new_with_features(trjit_module::FEATURES).validate_all(wasm);
     let found = catch_unwind(AssertUnwindSafe(|| Module::parse(wasm.to_vec()))).map_err(|_| difference("it panics".to_string()))?;
     match (&expected, &found) {
         (Ok(_), Ok(_)) => Ok(true),

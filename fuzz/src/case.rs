@@ -3,11 +3,11 @@
 use crate::host::HostImport;
 use crate::provider;
 use crate::rng::Rng;
+use crate::shape::{self, Import, Item, Shape};
 use crate::value::Value;
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use trjit_module::ValType;
-use wasmi::ExternType;
 
 /// The export that holds what is left of a call's steps; generators that bound their programs by it must export it under this name.
 pub const FUEL: &str = "fuel-of-the-test";
@@ -37,7 +37,7 @@ pub struct Case {
 impl Case {
     /// A case for a valid module: each exported function is called `rounds` times.
     pub fn new(wasm: Vec<u8>, rounds: u64, fuel: i32, rng: &mut Rng) -> Result<Case> {
-        let module = wasmi::Module::new(&wasmi::Engine::default(), &wasm).context("the generated module")?;
+        let shape = shape::of(&wasm)?;
         let mut case = Case {
             wasm,
             providers: Vec::new(),
@@ -48,8 +48,8 @@ impl Case {
             tables: Vec::new(),
             globals: Vec::new(),
         };
-        case.resolve_imports(&module)?;
-        let functions = case.list_exports(&module);
+        case.resolve_imports(&shape)?;
+        let functions = case.list_exports(&shape);
         for _ in 0..rounds {
             for (name, params) in &functions {
                 let arguments = params.iter().map(|&ty| Value::arbitrary(ty, rng)).collect();
@@ -60,52 +60,36 @@ impl Case {
     }
 
     /// Functions come from the host, except where something else comes from the same module: then all of it comes from an instance.
-    fn resolve_imports(&mut self, module: &wasmi::Module) -> Result<()> {
-        let other = |ty: &ExternType| !matches!(ty, ExternType::Func(_));
-        let provided: BTreeSet<String> =
-            module.imports().filter(|import| other(import.ty())).map(|import| import.module().to_string()).collect();
+    fn resolve_imports(&mut self, shape: &Shape) -> Result<()> {
+        let other = |import: &&Import| !matches!(import.item, Item::Func { .. });
+        let provided: BTreeSet<&str> = shape.imports.iter().filter(other).map(|import| import.module.as_str()).collect();
         for name in provided {
-            let imports: Vec<_> = module.imports().filter(|import| import.module() == name).collect();
+            let imports: Vec<&Import> = shape.imports.iter().filter(|import| import.module == name).collect();
             let wasm = provider::module(&imports).with_context(|| format!("a module that provides `{name}`"))?;
-            self.providers.push((name, wasm));
+            self.providers.push((name.to_string(), wasm));
         }
-        for import in module.imports() {
-            if let (ExternType::Func(ty), false) = (import.ty(), self.providers.iter().any(|(name, _)| name == import.module())) {
-                let (params, results) = (value_types(ty.params()), value_types(ty.results()));
-                self.hosts.push(HostImport { module: import.module().to_string(), name: import.name().to_string(), params, results });
+        for import in &shape.imports {
+            if let (Item::Func { params, results }, false) = (&import.item, self.providers.iter().any(|(name, _)| *name == import.module)) {
+                let (module, name) = (import.module.clone(), import.name.clone());
+                self.hosts.push(HostImport { module, name, params: params.clone(), results: results.clone() });
             }
         }
         Ok(())
     }
 
-    fn list_exports(&mut self, module: &wasmi::Module) -> Vec<(String, Vec<ValType>)> {
+    fn list_exports(&mut self, shape: &Shape) -> Vec<(String, Vec<ValType>)> {
         let mut functions = Vec::new();
-        for export in module.exports() {
-            let name = export.name().to_string();
-            match export.ty() {
-                ExternType::Func(ty) => functions.push((name, value_types(ty.params()))),
-                ExternType::Memory(_) => self.memories.push(name),
-                ExternType::Table(_) => self.tables.push(name),
-                ExternType::Global(_) => self.globals.push(name),
+        for (name, item) in &shape.exports {
+            let name = name.clone();
+            match item {
+                Item::Func { params, .. } => functions.push((name, params.clone())),
+                Item::Memory(_) => self.memories.push(name),
+                Item::Table { .. } => self.tables.push(name),
+                Item::Global { .. } => self.globals.push(name),
+                // What can be seen of a tag is who catches its exceptions.
+                Item::Tag { .. } => {}
             }
         }
         functions
-    }
-}
-
-/// The outside engine's types as ours.
-pub fn value_types(types: &[wasmi::ValType]) -> Vec<ValType> {
-    types.iter().map(|&ty| value_type(ty)).collect()
-}
-
-pub fn value_type(ty: wasmi::ValType) -> ValType {
-    match ty {
-        wasmi::ValType::I32 => ValType::I32,
-        wasmi::ValType::I64 => ValType::I64,
-        wasmi::ValType::F32 => ValType::F32,
-        wasmi::ValType::F64 => ValType::F64,
-        wasmi::ValType::V128 => ValType::V128,
-        wasmi::ValType::FuncRef => ValType::FUNCREF,
-        wasmi::ValType::ExternRef => ValType::EXTERNREF,
     }
 }

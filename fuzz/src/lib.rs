@@ -1,7 +1,7 @@
 //! Differential fuzzing: generators make modules, oracles compare trjit's modes with an outside engine, targets join them.
 //!
 //! ```text
-//! seed -> smith | programs (a module) -> case (imports, calls) -> reference (wasmi) ---------> Observation \
+//! seed -> smith | programs (a module) -> case (imports, calls) -> reference (wasmi, wasmtime) -> Observation \
 //!                                                              -> subject (trjit, each mode) -> Observation -> oracle -> Difference
 //!                                      all modes agree, the reference does not -> arbiter (V8)
 //! seed -> smith -> bytes (damage) -> Module::parse and a validator ------------------------------------------> Difference
@@ -23,6 +23,7 @@ pub mod provider;
 pub mod reference;
 pub mod rewrite;
 pub mod rng;
+pub mod shape;
 pub mod smith;
 pub mod subject;
 pub mod target;

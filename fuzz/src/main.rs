@@ -11,9 +11,10 @@ use std::process::{Child, Command, ExitCode};
 use std::time::{Duration, Instant};
 use trjit_fuzz::mode::Mode;
 use trjit_fuzz::oracle::{Agreement, Verdict};
+use trjit_fuzz::reference::{self, Reference};
 use trjit_fuzz::target::Target;
 
-/// Tests all modes of trjit against wasmi with generated modules.
+/// Tests all modes of trjit against an outside engine with generated modules.
 #[derive(Parser, Debug)]
 struct Args {
     /// Minutes to run, divided among the targets.
@@ -31,6 +32,9 @@ struct Args {
     /// Stops after so many differences.
     #[arg(long, default_value_t = 10)]
     most: usize,
+    /// The outside engine.
+    #[arg(long, value_enum, default_value_t)]
+    reference: Reference,
     /// The file in which a worker notes its seed (used between processes).
     #[arg(long, hide = true)]
     note: Option<PathBuf>,
@@ -45,6 +49,7 @@ const FOUND: u8 = 3;
 
 fn main() -> Result<ExitCode> {
     let args = Args::parse();
+    reference::choose(args.reference);
     let worker = std::thread::Builder::new().stack_size(STACK);
     if let (Some(target), Some(note)) = (args.target, args.note.clone()) {
         let thread = worker.spawn(move || work(target, args.seed, args.minutes, &note)).context("a thread for the worker")?;
@@ -71,7 +76,7 @@ fn explain(target: Target, seed: u64, keep: &Path) -> Result<ExitCode> {
         println!("imports from `{name}`: {at}.provider.wasm");
         std::fs::write(keep.with_extension(format!("{at}.provider.wasm")), wasm)?;
     }
-    let expected = trjit_fuzz::reference::run(&case)?;
+    let expected = reference::run(&case)?;
     for (at, outcome) in expected.outcomes.iter().enumerate() {
         let call = at.checked_sub(1).map(|at| &case.calls[at]);
         println!("{at}: {call:?} -> {outcome:?}");
@@ -138,7 +143,7 @@ fn work(target: Target, first: u64, minutes: f64, note: &Path) -> Result<ExitCod
             Ok(Verdict::Settled(_)) => counts.settled += 1,
             Ok(Verdict::Disputed(difference, _)) => {
                 counts.disputed += 1;
-                println!("{target:?} seed {seed}: wasmi alone differs, and V8 can not be asked: {difference}");
+                println!("{target:?} seed {seed}: the reference alone differs, and V8 can not be asked: {difference}");
             }
             Ok(Verdict::Skipped) => {}
             Err(difference) => {
@@ -164,11 +169,11 @@ fn supervise(args: &Args) -> Result<ExitCode> {
     let minutes = args.minutes / targets.len() as f64;
     let mut found = 0;
     for target in targets {
-        let totals = run_target(target, args.seed, minutes, args.most)?;
+        let totals = run_target(target, minutes, args)?;
         let Totals { counts, findings } = totals;
         let Counts { cases, calls, returned, settled, disputed } = counts;
         println!(
-            "{target:?}: {cases} cases, {calls} calls compared, {returned} of the reference's returned; wasmi alone differed {settled} times by V8's word, \
+            "{target:?}: {cases} cases, {calls} calls compared, {returned} of the reference's returned; the reference alone differed {settled} times by V8's word, \
              {disputed} times undecided; {} differences",
             findings.len()
         );
@@ -177,15 +182,15 @@ fn supervise(args: &Args) -> Result<ExitCode> {
     Ok(if found == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn run_target(target: Target, first: u64, minutes: f64, most: usize) -> Result<Totals> {
+fn run_target(target: Target, minutes: f64, args: &Args) -> Result<Totals> {
     let end = Instant::now() + Duration::from_secs_f64(minutes * 60.0);
     let scratch = tempfile::tempdir()?;
     let note = scratch.path().join("note");
     let mut totals = Totals::default();
-    let mut seed = first;
-    while Instant::now() < end && totals.findings.len() < most {
+    let mut seed = args.seed;
+    while Instant::now() < end && totals.findings.len() < args.most {
         let left = (end - Instant::now()).as_secs_f64() / 60.0;
-        let mut child = worker(target, seed, left, &note)?;
+        let mut child = worker(target, seed, left, args.reference, &note)?;
         let ended = wait(&mut child, &note)?;
         let (counts, last, finding) = Counts::read(&note)?;
         totals.counts.add(counts);
@@ -203,9 +208,11 @@ fn run_target(target: Target, first: u64, minutes: f64, most: usize) -> Result<T
     Ok(totals)
 }
 
-fn worker(target: Target, seed: u64, minutes: f64, note: &Path) -> Result<Child> {
+fn worker(target: Target, seed: u64, minutes: f64, reference: Reference, note: &Path) -> Result<Child> {
     let name = clap::ValueEnum::to_possible_value(&target).context("every target has a name")?;
+    let reference = clap::ValueEnum::to_possible_value(&reference).context("every reference has a name")?;
     let mut command = Command::new(std::env::current_exe()?);
+    command.args(["--reference", reference.get_name()]);
     command.args(["--target", name.get_name(), "--seed", &seed.to_string(), "--minutes", &minutes.to_string(), "--note"]).arg(note);
     command.spawn().context("a worker process")
 }

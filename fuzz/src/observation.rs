@@ -8,6 +8,8 @@ use trjit_module::TrapCode;
 pub enum Outcome {
     Returned(Vec<Value>),
     Trapped(TrapCode),
+    /// An exception that nobody caught.
+    Threw,
     /// A host function ended the program.
     Exited(i32),
 }

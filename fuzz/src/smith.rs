@@ -26,24 +26,26 @@ pub fn case(seed: u64) -> Result<Case> {
     Case::new(wasm, 3, fuel, &mut rng)
 }
 
-/// WebAssembly 2.0 without SIMD, in many sizes. Memories and tables have maxima, so that growing them can fail for no other reason.
+/// WebAssembly 2.0 and parts of what came after it, in many sizes. Memories and tables have maxima, so that growing them can fail for no other reason.
 fn config(rng: &mut Rng) -> Config {
     let small = rng.one_in(2);
+    let simd = rng.one_in(3);
+    let memories = if rng.one_in(5) { 3 } else { 1 };
     Config {
         bulk_memory_enabled: true,
         multi_value_enabled: true,
         reference_types_enabled: true,
         saturating_float_to_int_enabled: true,
         sign_extension_ops_enabled: true,
-        simd_enabled: false,
-        relaxed_simd_enabled: false,
-        exceptions_enabled: false,
+        simd_enabled: simd,
+        relaxed_simd_enabled: simd && rng.one_in(3),
+        exceptions_enabled: rng.one_in(3),
         gc_enabled: false,
-        memory64_enabled: false,
-        tail_call_enabled: false,
+        memory64_enabled: rng.one_in(4),
+        tail_call_enabled: rng.one_in(3),
         threads_enabled: false,
         wide_arithmetic_enabled: false,
-        extended_const_enabled: false,
+        extended_const_enabled: rng.one_in(2),
         compact_imports_enabled: false,
         custom_page_sizes_enabled: false,
         allow_floats: !rng.one_in(4),
@@ -59,8 +61,10 @@ fn config(rng: &mut Rng) -> Config {
         max_instructions: if small { 60 } else { rng.range(50, 400) as usize },
         max_globals: 6,
         min_memories: u32::from(!rng.one_in(8)),
-        max_memories: 1,
+        max_memories: memories,
         max_memory32_bytes: 16 << 16,
+        max_memory64_bytes: 16 << 16,
+        max_tags: 5,
         memory_max_size_required: true,
         memory_offset_choices: wasm_smith::MemoryOffsetChoices(90, 9, 1),
         min_tables: u32::from(!rng.one_in(4)),

@@ -7,6 +7,7 @@ use crate::observation::{Observation, Outcome};
 use crate::value::Value;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
+use trjit_module::ValType;
 use trjit_runtime::{Engine, Error, HostTrap, Instance, Linker, Module, OwnedFuncType, Reason, Store, Val};
 use trjit_trace::{Profile, Recorder, RunInfo, Trace};
 
@@ -87,10 +88,17 @@ fn define_host(linker: &mut Linker<Log>, index: usize, import: &HostImport) {
     let (module, name) = (import.module.clone(), import.name.clone());
     let ty = OwnedFuncType::new(import.params.iter().copied(), import.results.iter().copied());
     linker.func_raw(&module, &name, ty, move |mut caller, slots| {
-        let arguments = import.params.iter().zip(&*slots).map(|(&ty, &slot)| from_val(Val::from_slot(ty, slot))).collect();
+        // Two words a slot where the type has a v128.
+        let wide = import.params.iter().chain(&import.results).any(|&ty| ty == ValType::V128);
+        let words = if wide { 2 } else { 1 };
+        let arguments = import.params.iter().zip(slots.chunks(words)).map(|(&ty, slot)| from_val(Val::from_words(ty, slot))).collect();
         let answers = host::answer(caller.data_mut(), index, &import, arguments).ok_or(HostTrap::Exit(EXIT_STATUS))?;
-        for (slot, answer) in slots.iter_mut().zip(answers) {
-            *slot = to_val(answer).to_slot();
+        for (slot, answer) in slots.chunks_mut(words).zip(answers) {
+            let value = to_val(answer);
+            slot[0] = value.to_slot();
+            if let Some(high) = slot.get_mut(1) {
+                *high = value.high_word();
+            }
         }
         Ok(())
     });
@@ -105,6 +113,8 @@ fn to_val(value: Value) -> Val {
         // Cases name no function of an engine: the only function reference that they pass is null.
         Value::FuncRef(_) => Val::FuncRef(0),
         Value::ExternRef(number) => Val::ExternRef(number),
+        Value::ExnRef(_) => Val::ExnRef(0),
+        Value::V128(lanes) => Val::V128(lanes),
     }
 }
 
@@ -116,6 +126,8 @@ fn from_val(value: Val) -> Value {
         Val::F64(bits) => Value::f64(bits),
         Val::FuncRef(reference) => Value::FuncRef(reference != 0),
         Val::ExternRef(number) => Value::ExternRef(number),
+        Val::ExnRef(reference) => Value::ExnRef(reference != 0),
+        Val::V128(lanes) => Value::V128(lanes),
     }
 }
 
@@ -125,6 +137,7 @@ fn outcome_of(error: Error) -> Result<Outcome> {
     match &trap.reason {
         Reason::Trap(code) => Ok(Outcome::Trapped(*code)),
         Reason::Exit(status) => Ok(Outcome::Exited(*status)),
+        Reason::Exception(_) => Ok(Outcome::Threw),
         Reason::Host(error) => bail!("a host function failed: {error}"),
     }
 }

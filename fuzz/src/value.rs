@@ -1,7 +1,7 @@
 //! Values as both sides of a comparison understand them: NaNs are one, function references are null or not.
 
 use crate::rng::Rng;
-use trjit_module::ValType;
+use trjit_module::{HeapType, ValType};
 
 /// A value that does not belong to an engine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -12,10 +12,14 @@ pub enum Value {
     F32(u32),
     /// Bits.
     F64(u64),
+    /// Lanes, as one little-endian number. NaNs in lanes keep their bits: generators make them canonical.
+    V128(u128),
     /// Whether it refers to a function.
     FuncRef(bool),
     /// A number that the host chose; 0 is null.
     ExternRef(u64),
+    /// Whether it refers to an exception.
+    ExnRef(bool),
 }
 
 /// Numbers at which integers, memories and conversions change their mind.
@@ -93,12 +97,33 @@ impl Value {
         };
         match ty {
             ValType::I32 => Value::I32(bits as i32),
-            ValType::I64 | ValType::V128 => Value::I64(bits as i64),
+            ValType::I64 => Value::I64(bits as i64),
+            ValType::V128 => Value::V128(Value::lanes(bits, float, rng)),
             ValType::F32 => Value::f32((float as f32).to_bits()),
             ValType::F64 => Value::f64(float.to_bits()),
             ValType::Ref(ty) if ty.is_func() => Value::FuncRef(false),
+            ValType::Ref(ty) if ty.heap == HeapType::Exn => Value::ExnRef(false),
             ValType::Ref(_) => Value::ExternRef(rng.below(5)),
         }
+    }
+
+    /// A vector of any number, of floats of either width, or of bytes that are special ones; no lane of a float has a NaN of its own.
+    fn lanes(bits: u64, float: f64, rng: &mut Rng) -> u128 {
+        let spread = |unit: u64, width: u32| (0..128 / width).fold(0u128, |all, _| all << width | u128::from(unit));
+        let lanes = match rng.below(6) {
+            0 => u128::from(bits),
+            1 => u128::from(bits) << 64 | u128::from(rng.number()),
+            2 => spread(u64::from((float as f32).to_bits()), 32),
+            3 => spread(float.to_bits(), 64),
+            4 => spread(bits & 0xffff, 16),
+            _ => (0..16).fold(0, |all, _| all << 8 | u128::from(*rng.pick(&[0u8, 1, 2, 15, 16, 0x7f, 0x80, 0x81, 0xfe, 0xff]))),
+        };
+        if Value::has_nan_lanes(lanes) { u128::from(rng.below(1 << 30)) * 0x1_0001 } else { lanes }
+    }
+
+    fn has_nan_lanes(lanes: u128) -> bool {
+        (0..4).any(|lane| f32::from_bits((lanes >> (lane * 32)) as u32).is_nan())
+            || (0..2).any(|lane| f64::from_bits((lanes >> (lane * 64)) as u64).is_nan())
     }
 
     /// An `f32` by its bits; every NaN becomes the canonical one.
@@ -118,7 +143,8 @@ impl Value {
             Value::I64(value) => value as u64,
             Value::F32(bits) => bits.into(),
             Value::F64(bits) | Value::ExternRef(bits) => bits,
-            Value::FuncRef(is) => is.into(),
+            Value::V128(lanes) => (lanes ^ (lanes >> 64)) as u64,
+            Value::FuncRef(is) | Value::ExnRef(is) => is.into(),
         }
     }
 }
