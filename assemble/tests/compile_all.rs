@@ -40,7 +40,10 @@ fn calls_inside_of_the_plan_are_direct() {
     let compiled = compile(&script, &plan([2, 0, 1]));
     assert_eq!(direct(&compiled), [(2, vec![]), (0, vec![1]), (1, vec![2])]);
     let trampolines: Vec<CodeItem> = compiled.units[3..].iter().map(|unit| unit.what).collect();
-    assert_eq!(trampolines, [CodeItem::ToNative(TypeIndex(0)), CodeItem::ToInterpreter(TypeIndex(0)), CodeItem::TailToNative(TypeIndex(0))]);
+    assert_eq!(
+        trampolines,
+        [CodeItem::ToNative(TypeIndex(0)), CodeItem::ToInterpreter(TypeIndex(0)), CodeItem::TailToNative(TypeIndex(0))]
+    );
     assert_eq!(script.compilations.load(Ordering::Relaxed), 3);
 }
 

@@ -7,8 +7,8 @@ use crate::tunables::Tunables;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use trjit_code::{Compiler, CpuFeatures, CpuLevel, MemoryStyle, Settings};
-use trjit_runtime_loader::Refusal;
 use trjit_module::{FuncType, HeapType, RefType, TypeIndex, ValType};
+use trjit_runtime_loader::Refusal;
 
 /// What an engine is made from.
 #[derive(Clone)]
@@ -97,7 +97,13 @@ impl Drop for Inner {
 impl Engine {
     /// An engine of a configuration, or of a reference to one.
     pub fn new(config: impl Into<Config>) -> Engine {
-        Engine(Arc::new(Inner { config: config.into(), types: Mutex::default(), jit: OnceLock::new(), clock: Arc::default(), counters: Mutex::default() }))
+        Engine(Arc::new(Inner {
+            config: config.into(),
+            types: Mutex::default(),
+            jit: OnceLock::new(),
+            clock: Arc::default(),
+            counters: Mutex::default(),
+        }))
     }
 
     /// Moves the engine's epoch on by one: guests of stores whose epoch deadline is reached stop. Any thread may call it; it does not wait for them.

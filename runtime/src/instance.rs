@@ -128,9 +128,9 @@ impl InstanceInner {
     /// The old size in pages, or -1 (all bits) where the memory can not grow.
     pub fn memory_grow(&mut self, memory: u32, delta: u64) -> u64 {
         {
-        // SAFETY: the instance is of this store, and so are its memories.
-        let grown = unsafe { limits::grow_memory(self.store, self.memories[memory as usize], delta) };
-        grown.unwrap_or(u64::MAX)
+            // SAFETY: the instance is of this store, and so are its memories.
+            let grown = unsafe { limits::grow_memory(self.store, self.memories[memory as usize], delta) };
+            grown.unwrap_or(u64::MAX)
         }
     }
 
@@ -228,9 +228,9 @@ impl InstanceInner {
     /// The old length, or -1 (all bits) where the table can not grow.
     pub fn table_grow(&mut self, table: u32, value: u64, delta: u64) -> u64 {
         {
-        // SAFETY: the instance is of this store, and so are its tables.
-        let grown = unsafe { limits::grow_table(self.store, self.tables[table as usize], delta, value) };
-        grown.unwrap_or(u64::MAX)
+            // SAFETY: the instance is of this store, and so are its tables.
+            let grown = unsafe { limits::grow_table(self.store, self.tables[table as usize], delta, value) };
+            grown.unwrap_or(u64::MAX)
         }
     }
 

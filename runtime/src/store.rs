@@ -16,8 +16,8 @@ use crate::table::TableInner;
 use crate::trap::Trap;
 use std::ptr;
 use std::sync::Arc;
-use std::time::Instant;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 use trjit_module::vm::{VmFuncRef, VmStore};
 use trjit_trace::Recorder;
 
@@ -262,9 +262,7 @@ impl StoreInner {
 
     pub fn interrupted(&self) -> bool {
         // SAFETY: the field lives as long as the store and is accessed atomically by other threads.
-        unsafe { std::sync::atomic::AtomicU32::from_ptr((&raw const self.vm.interrupt).cast_mut()) }
-            .load(Ordering::Acquire)
-            != 0
+        unsafe { std::sync::atomic::AtomicU32::from_ptr((&raw const self.vm.interrupt).cast_mut()) }.load(Ordering::Acquire) != 0
     }
 
     /// Room for `count` references to functions; the first one's index.

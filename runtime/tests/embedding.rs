@@ -46,7 +46,7 @@ fn typed_functions_move_values_of_all_types() -> Result {
 
 #[test]
 fn host_functions_see_the_store_and_call_back() -> Result {
-    let engine = Engine::new(&Config::new());
+    let engine = Engine::new(Config::new());
     let module = module(
         &engine,
         r#"(module

@@ -53,6 +53,10 @@ impl Compiler for Steered {
         self.noted(self.inner.to_interpreter(module, ty, settings))
     }
 
+    fn tail_to_native(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
+        self.noted(self.inner.tail_to_native(module, ty, settings))
+    }
+
     fn version(&self) -> String {
         self.inner.version()
     }

@@ -2,7 +2,6 @@
 //!
 //! It is a module like any other, whose functions are re-exported imports, so that every mode meets host functions through another instance, too.
 
-use crate::scope;
 use anyhow::{Context, Result};
 use trjit_module::ValType::{self, F32, F64, I32, I64};
 use trjit_runtime::{Linker, OwnedFuncType};
@@ -26,19 +25,10 @@ const FIELDS: &[&str] = &[
     r#"(global (export "global_f32") f32 (f32.const 666.6))"#,
     r#"(global (export "global_f64") f64 (f64.const 666.6))"#,
     r#"(table (export "table") 10 20 funcref)"#,
+    r#"(table (export "table64") i64 10 20 funcref)"#,
     r#"(memory (export "memory") 1 2)"#,
+    r#"(memory (export "shared_memory") 1 2 shared)"#,
 ];
-
-/// Fields that need features, by name. They are left out while those are being built, and scripts that import them are skipped.
-const MORE_FIELDS: &[(&str, &str)] =
-    &[("table64", r#"(table (export "table64") i64 10 20 funcref)"#), ("shared_memory", r#"(memory (export "shared_memory") 1 2 shared)"#)];
-
-/// Why `spectest` lacks a field that it should have: the feature that the field needs and that is being built.
-pub fn missing(module: &str, field: &str) -> Option<String> {
-    let (_, text) = MORE_FIELDS.iter().find(|(name, _)| module == "spectest" && *name == field)?;
-    let error = trjit_module::Module::parse(wat::parse_str(format!("(module (memory 0) {text})")).ok()?).err()?;
-    scope::pending(&error).map(str::to_string)
-}
 
 /// The module's bytes.
 pub fn module() -> Result<Vec<u8>> {
@@ -46,8 +36,7 @@ pub fn module() -> Result<Vec<u8>> {
         let params: String = params.iter().map(|ty| format!(" {ty}")).collect();
         format!("(func (export {name:?}) (import {HOST:?} {name:?}) (param{params}))")
     });
-    let more = MORE_FIELDS.iter().filter(|(name, _)| missing("spectest", name).is_none()).map(|(_, text)| *text);
-    let text: String = functions.chain(FIELDS.iter().copied().chain(more).map(str::to_string)).collect();
+    let text: String = functions.chain(FIELDS.iter().map(|field| field.to_string())).collect();
     wat::parse_str(format!("(module {text})")).context("the module `spectest`")
 }
 

@@ -14,28 +14,8 @@ pub const OUT: &[&str] = &[
     "compact imports",
 ];
 
-/// Features that are being built; the list ends empty.
-pub const PENDING: &[&str] = &[
-    "SIMD",
-    "relaxed SIMD",
-    "exception handling",
-    "tail calls",
-    "threads (atomics)",
-    "multi-memory",
-    "memory64",
-    "extended constant expressions",
-    "typed function references",
-];
-
 /// The features for which a module is refused, if all of them are listed.
 pub fn skipped_for(error: &ParseError) -> Option<&str> {
     let ParseError::Unsupported { feature, .. } = error else { return None };
-    let listed = |name: &str| OUT.contains(&name) || PENDING.contains(&name);
-    feature.split(" and ").all(listed).then_some(feature)
-}
-
-/// Whether a refusal names a feature that is being built: it says nothing about the module then.
-pub fn pending(error: &ParseError) -> Option<&str> {
-    let ParseError::Unsupported { feature, .. } = error else { return None };
-    feature.split(" and ").any(|name| PENDING.contains(&name)).then_some(feature)
+    feature.split(" and ").all(|name| OUT.contains(&name)).then_some(feature)
 }

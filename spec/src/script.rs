@@ -8,14 +8,15 @@ use crate::message;
 use crate::mode::{Mode, Workshop};
 use crate::report::{Outcome, Report};
 use crate::scope;
-use crate::suite::Script;
+use crate::suite::{Script, TODAY};
 use crate::value;
 use anyhow::{Context, Result, anyhow};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
-use trjit_runtime::{Error, Instance, InterruptHandle, Linker, Module, Reason, Store, Trap, Val};
+use trjit_module::wasmparser::{Validator, WasmFeatures};
+use trjit_runtime::{Error, Instance, InterruptHandle, Linker, Module, Reason, Store, Val};
 use wast::parser::{self, ParseBuffer};
 use wast::token::{Id, Span};
 use wast::{QuoteWat, Wast, WastDirective, WastExecute, WastInvoke, Wat};
@@ -186,7 +187,7 @@ impl<'a> Runner<'a> {
         } else if let Some(reason) = script.superseded(line) {
             Outcome::Skipped(format!("superseded: {reason}"))
         } else {
-            catch_unwind(AssertUnwindSafe(|| self.directive(directive))).unwrap_or_else(|panic| {
+            catch_unwind(AssertUnwindSafe(|| self.directive(directive, script.era))).unwrap_or_else(|panic| {
                 self.broken = true;
                 Outcome::Failed(format!("panic: {}", panic_message(&*panic)))
             })
@@ -194,7 +195,7 @@ impl<'a> Runner<'a> {
         self.report.add(&script.path, line, asserts, outcome);
     }
 
-    fn directive(&mut self, directive: WastDirective<'_>) -> Outcome {
+    fn directive(&mut self, directive: WastDirective<'_>, era: WasmFeatures) -> Outcome {
         match directive {
             WastDirective::Module(module) => self.module(module),
             WastDirective::ModuleDefinition(module) => self.definition(module),
@@ -209,7 +210,7 @@ impl<'a> Runner<'a> {
             WastDirective::AssertExhaustion { call, message, .. } => expect_trap(self.invoke(&call), message),
             WastDirective::AssertException { exec, .. } => expect_exception(self.execute(exec)),
             WastDirective::AssertUnlinkable { module, message, .. } => self.expect_unlinkable(module, message),
-            WastDirective::AssertMalformed { module, .. } | WastDirective::AssertInvalid { module, .. } => self.expect_refused(module),
+            WastDirective::AssertMalformed { module, .. } | WastDirective::AssertInvalid { module, .. } => self.expect_refused(module, era),
             WastDirective::AssertMalformedCustom { .. } | WastDirective::AssertInvalidCustom { .. } => {
                 Outcome::Skipped("custom sections in text form are not trjit's".into())
             }
@@ -294,11 +295,7 @@ impl<'a> Runner<'a> {
 
     fn instantiate(&mut self, module: &Module) -> Result<Instance, Stopped> {
         for import in module.parsed().imports() {
-            let (from, field) = (module.parsed().string(import.module), module.parsed().string(import.name));
-            if let Some(feature) = host::missing(from, field) {
-                return Err(Stopped::Outcome(Outcome::Skipped(feature)));
-            }
-            match self.registered.get(from) {
+            match self.registered.get(module.parsed().string(import.module)) {
                 Some(Slot::Gap(reason)) => return Err(Stopped::Outcome(Outcome::Skipped(reason.clone()))),
                 Some(Slot::Dead) => return Err(anyhow!("a module that it imports from failed").into()),
                 Some(Slot::Alive(_)) | None => {}
@@ -337,7 +334,7 @@ impl<'a> Runner<'a> {
             WastExecute::Get { module, global, .. } => {
                 let instance = self.alive(&name(module))?;
                 let global = instance.get_global(&mut self.store, global).with_context(|| format!("no global `{global}` is exported"))?;
-                Ok(vec![global.get(&mut self.store)])
+                Ok(vec![global.get(&self.store)])
             }
         }
     }
@@ -363,17 +360,16 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// A module that must not be accepted. It makes no difference for what reason it is refused, or for which missing feature.
-    fn expect_refused(&mut self, mut module: QuoteWat<'_>) -> Outcome {
+    /// A module that must not be accepted, for whatever reason, unless only its time could not know it.
+    fn expect_refused(&mut self, mut module: QuoteWat<'_>, era: WasmFeatures) -> Outcome {
         let Ok(wasm) = module.encode() else {
             self.report.by_text_parser += 1;
             return Outcome::Passed;
         };
-        match trjit_module::Module::parse(wasm) {
-            Err(error) => match scope::pending(&error) {
-                Some(feature) => Outcome::Skipped(feature.to_string()),
-                None => Outcome::Passed,
-            },
+        let valid = |features| Validator::new_with_features(features).validate_all(&wasm).is_ok();
+        match trjit_module::Module::parse(wasm.clone()) {
+            Err(_) => Outcome::Passed,
+            Ok(_) if !valid(era) && valid(TODAY) => Outcome::Skipped("superseded: the module is valid in later versions".into()),
             Ok(_) => Outcome::Failed("the module is accepted".into()),
         }
     }
@@ -417,17 +413,9 @@ fn expect_trap(result: Result<Vec<Val>, Stopped>, message: &str) -> Outcome {
 fn expect_exception(result: Result<Vec<Val>, Stopped>) -> Outcome {
     match result {
         Ok(values) => Outcome::Failed(format!("returned {values:?}, expected an exception")),
-        Err(Stopped::Error(Error::Trap(trap))) if is_exception(&trap) => Outcome::Passed,
+        Err(Stopped::Error(Error::Trap(trap))) if matches!(trap.reason, Reason::Exception(_)) => Outcome::Passed,
         Err(Stopped::Error(error)) => Outcome::Failed(format!("{error}; expected an exception")),
         Err(Stopped::Outcome(outcome)) => outcome,
-    }
-}
-
-/// Whether an exception left the guest.
-fn is_exception(trap: &Trap) -> bool {
-    match &trap.reason {
-        Reason::Trap(code) => code.message().contains("exception"),
-        Reason::Exit(_) | Reason::Host(_) => false,
     }
 }
 

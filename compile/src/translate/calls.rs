@@ -5,7 +5,7 @@
 
 use super::{OSR_TAIL_CALL, Results, Translator};
 use crate::env::trap;
-use crate::fault::Res;
+use crate::fault::{Fault, Res};
 use crate::signature::{clif_type, returns_by_pointer};
 use crate::slots::Slots;
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -188,6 +188,10 @@ impl<'a> Translator<'a, '_> {
         let mut all = vec![callee.vmctx];
         match self.results {
             Results::Driver(slots) => return self.tail_call_by_driver(callee, ty, args, slots),
+            // Slots behind the pointer are as wide as this function's type asks for, and the callee would write them by its own.
+            Results::Pointer(_) if self.env.module.func_type(ty).slot_words() != self.ty.slot_words() => {
+                return Err(Fault::unsupported("tail calls that change the width of results in memory"));
+            }
             Results::Pointer(area) => all.push(area),
             Results::Registers => {}
         }
