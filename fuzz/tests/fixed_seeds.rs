@@ -37,7 +37,7 @@ fn pass(target: Target, seeds: std::ops::Range<u64>) -> (u64, u64) {
 fn modules_of_wasm_smith_agree_in_all_modes() {
     on_a_large_stack(|| {
         let (agreed, returned) = pass(Target::Smith, 1..120);
-        assert!(agreed > 100 && returned > 200, "{agreed} cases, {returned} calls returned");
+        assert!(agreed > 60 && returned > 150, "{agreed} cases, {returned} calls returned");
     });
 }
 

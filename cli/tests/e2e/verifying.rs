@@ -29,7 +29,7 @@ fn caches_of_fixtures_pass_and_are_the_same_as_without() {
 fn the_summary_tells_what_was_checked() {
     let folder = scratch();
     let module = wat(folder.path(), "one.wat", "(module (func (export \"f\") (result i32) i32.const 1))");
-    let outcome = trjit(["assemble", "--all", "--verify"]).arg(&module).run().exits(0).says(&["checked 3 functions in "]);
+    let outcome = trjit(["assemble", "--all", "--verify"]).arg(&module).run().exits(0).says(&["checked 4 functions in "]);
     assert!(outcome.text().contains("\nchecked      1 functions and 2 trampolines compiled again and equal, "), "{outcome:?}");
     assert_eq!(listing(folder.path()), ["one.trjit", "one.wat"]);
 }
