@@ -159,7 +159,8 @@ unsafe fn tail_calls(store: *mut StoreInner, ty: FuncType<'_>, slots: *mut u64, 
             let fits = callee.results().len() <= MAX_REG_RESULTS || callee.slot_words() == ty.slot_words();
             if from_code
                 && fits
-                && let Some(trampoline) = compiled_tail_callee(store, instance, function) {
+                && let Some(trampoline) = compiled_tail_callee(store, instance, function)
+            {
                 (*store).vm.tail_args = area;
                 return Ok(trampoline);
             }
