@@ -1,7 +1,7 @@
 //! Guests that do not end by themselves: signals, time limits, and a kill.
 
 use crate::support::modes::EAGER;
-use crate::support::{Trjit, fixtures, listing, scratch, trjit};
+use crate::support::{Trjit, fixtures, listing, scratch, trjit, trjit_with_default_signals};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
@@ -53,7 +53,7 @@ fn training_that_is_killed_leaves_no_half_file() {
 fn a_run_dies_by_the_signal() {
     for mode in [&["--jit", "off"][..], &EAGER, &[]] {
         for (signal, number) in [("INT", 2), ("TERM", 15)] {
-            let mut running = trjit(["run"]).args(mode).arg(fixtures().join("c/endless.wasm")).start();
+            let mut running = trjit_with_default_signals(["run"]).args(mode).arg(fixtures().join("c/endless.wasm")).start();
             running.wait_for_output("begun\n");
             running.signal(signal);
             assert_eq!(running.end().status.signal(), Some(number));

@@ -22,7 +22,19 @@ pub struct Trjit {
 
 /// `trjit` with these arguments, without environment variables of its own and with empty standard input.
 pub fn trjit<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Trjit {
-    let mut trjit = Trjit { command: Command::new(env!("CARGO_BIN_EXE_trjit")), stdin: None, shown: vec!["trjit".to_string()] };
+    started_by(Command::new(env!("CARGO_BIN_EXE_trjit")), args)
+}
+
+/// As [`trjit`], with the signals of a terminal as they are at a prompt: shells start background jobs, such as a test run, with these ignored, and that is
+/// inherited.
+pub fn trjit_with_default_signals<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Trjit {
+    let mut env = Command::new("/usr/bin/env");
+    env.args(["--default-signal=INT,QUIT", env!("CARGO_BIN_EXE_trjit")]);
+    started_by(env, args)
+}
+
+fn started_by<S: AsRef<OsStr>>(command: Command, args: impl IntoIterator<Item = S>) -> Trjit {
+    let mut trjit = Trjit { command, stdin: None, shown: vec!["trjit".to_string()] };
     trjit.command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     trjit.args(args)
 }
