@@ -12,6 +12,7 @@
 
 pub mod arbiter;
 pub mod bytes;
+pub mod canonical;
 pub mod case;
 pub mod compilers;
 pub mod host;

@@ -76,10 +76,14 @@ fn explain(target: Target, seed: u64, keep: &Path) -> Result<ExitCode> {
         println!("imports from `{name}`: {at}.provider.wasm");
         std::fs::write(keep.with_extension(format!("{at}.provider.wasm")), wasm)?;
     }
-    let expected = reference::run(&case)?;
-    for (at, outcome) in expected.outcomes.iter().enumerate() {
-        let call = at.checked_sub(1).map(|at| &case.calls[at]);
-        println!("{at}: {call:?} -> {outcome:?}");
+    match reference::run(&case) {
+        Ok(expected) => {
+            for (at, outcome) in expected.outcomes.iter().enumerate() {
+                let call = at.checked_sub(1).map(|at| &case.calls[at]);
+                println!("{at}: {call:?} -> {outcome:?}");
+            }
+        }
+        Err(error) => println!("the outside engine does not run it: {error:#}"),
     }
     for &mode in Mode::ALL {
         print!("{mode:?}: ");
@@ -98,6 +102,8 @@ struct Counts {
     cases: u64,
     calls: u64,
     returned: u64,
+    /// Cases without a reference, beside the others.
+    alone: u64,
     settled: u64,
     disputed: u64,
 }
@@ -107,22 +113,24 @@ impl Counts {
         self.cases += other.cases;
         self.calls += other.calls;
         self.returned += other.returned;
+        self.alone += other.alone;
         self.settled += other.settled;
         self.disputed += other.disputed;
     }
 
     fn write(self, note: &Path, seed: u64, found: &str) -> Result<()> {
-        let Counts { cases, calls, returned, settled, disputed } = self;
-        Ok(std::fs::write(note, format!("{seed} {cases} {calls} {returned} {settled} {disputed} {found}"))?)
+        let Counts { cases, calls, returned, alone, settled, disputed } = self;
+        Ok(std::fs::write(note, format!("{seed} {cases} {calls} {returned} {alone} {settled} {disputed} {found}"))?)
     }
 
     /// Counts, the seed of the note, and what was found.
     fn read(note: &Path) -> Result<(Counts, u64, String)> {
         let text = std::fs::read_to_string(note).context("the worker wrote no note")?;
-        let mut fields = text.splitn(7, ' ');
+        let mut fields = text.splitn(8, ' ');
         let mut number = || -> Result<u64> { Ok(fields.next().context("the worker's note is short")?.parse()?) };
         let seed = number()?;
-        let counts = Counts { cases: number()?, calls: number()?, returned: number()?, settled: number()?, disputed: number()? };
+        let [cases, calls, returned] = [number()?, number()?, number()?];
+        let counts = Counts { cases, calls, returned, alone: number()?, settled: number()?, disputed: number()? };
         Ok((counts, seed, fields.next().unwrap_or_default().to_string()))
     }
 }
@@ -136,10 +144,8 @@ fn work(target: Target, first: u64, minutes: f64, note: &Path) -> Result<ExitCod
     while Instant::now() < end {
         counts.write(note, seed, "")?;
         match target.run(seed, Mode::ALL, scratch.path()) {
-            Ok(Verdict::Agree(agreement)) => {
-                let Agreement { calls, returned } = agreement;
-                counts.add(Counts { cases: 1, calls, returned, ..Counts::default() });
-            }
+            Ok(Verdict::Agree(Agreement { calls, returned })) => counts.add(Counts { cases: 1, calls, returned, ..Counts::default() }),
+            Ok(Verdict::Alone(Agreement { calls, returned })) => counts.add(Counts { alone: 1, calls, returned, ..Counts::default() }),
             Ok(Verdict::Settled(_)) => counts.settled += 1,
             Ok(Verdict::Disputed(difference, _)) => {
                 counts.disputed += 1;
@@ -171,10 +177,10 @@ fn supervise(args: &Args) -> Result<ExitCode> {
     for target in targets {
         let totals = run_target(target, minutes, args)?;
         let Totals { counts, findings } = totals;
-        let Counts { cases, calls, returned, settled, disputed } = counts;
+        let Counts { cases, calls, returned, alone, settled, disputed } = counts;
         println!(
-            "{target:?}: {cases} cases, {calls} calls compared, {returned} of the reference's returned; the reference alone differed {settled} times by V8's word, \
-             {disputed} times undecided; {} differences",
+            "{target:?}: {cases} cases and {alone} without the reference, {calls} calls compared, {returned} of one mode returned; the reference alone differed \
+             {settled} times by V8's word, {disputed} times undecided; {} differences",
             findings.len()
         );
         found += findings.len();

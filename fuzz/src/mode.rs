@@ -1,7 +1,7 @@
 //! The ways in which trjit can run one module, all of which must agree.
 
-use crate::compilers::Steered;
-use anyhow::{Context, Result};
+use crate::compilers::{Refusals, Steered};
+use anyhow::{Context, Result, ensure};
 use std::path::Path;
 use std::sync::Arc;
 use trjit_cache_format::Expectations;
@@ -19,11 +19,13 @@ const WASM_STACK: usize = 24 << 20;
 pub enum Mode {
     /// No compiler.
     Interpreter,
-    /// Compiled at the first call, loops entered at the first back-edge.
+    /// Everything compiled before the run.
     Jit(Tier),
     /// As `Jit`, with explicit bounds checks.
     JitChecked,
-    /// Functions of one parity are compiled, the others interpreted, loops included.
+    /// Compiled behind the first call of a function, loops entered at the first back-edge.
+    JitWarm(Tier),
+    /// As `JitWarm`, but only functions of one parity; the others stay interpreted, loops included.
     JitEverySecond(u32),
     /// Every function from a cache; nothing compiled here.
     Cache(Tier),
@@ -39,6 +41,7 @@ impl Mode {
         Mode::Jit(Tier::Ap4),
         Mode::Jit(Tier::A1),
         Mode::JitChecked,
+        Mode::JitWarm(Tier::Ap4),
         Mode::JitEverySecond(0),
         Mode::JitEverySecond(1),
         Mode::Cache(Tier::Ap4),
@@ -48,43 +51,67 @@ impl Mode {
         Mode::Trained,
     ];
 
-    /// An engine, and a module ready to be instantiated. `profile` is of a training run of the same case; caches are written to `scratch`.
-    pub fn prepare(self, parsed: &trjit_module::Module, profile: Option<&Profile>, scratch: &Path) -> Result<(Engine, Module)> {
-        let engine = self.engine();
-        let module = self.module(&engine, parsed, profile, scratch)?;
-        Ok((engine, module))
+    /// A module ready to be instantiated. `profile` is of a training run of the same case; caches are written to `scratch`.
+    pub fn prepare(self, parsed: &trjit_module::Module, profile: Option<&Profile>, scratch: &Path) -> Result<Prepared> {
+        let refusals = Refusals::default();
+        let engine = self.engine(&refusals);
+        let module = self.module(&engine, parsed, profile, &refusals, scratch)?;
+        Ok(Prepared { engine, module, refusals })
     }
 
-    fn module(self, engine: &Engine, parsed: &trjit_module::Module, profile: Option<&Profile>, scratch: &Path) -> Result<Module> {
-        let steered = |tier, parity| Steered { inner: CraneliftCompiler::new(), tier, parity };
-        let cached = |compiler: &dyn Compiler, profile| {
+    fn module(
+        self,
+        engine: &Engine,
+        parsed: &trjit_module::Module,
+        profile: Option<&Profile>,
+        refusals: &Refusals,
+        scratch: &Path,
+    ) -> Result<Module> {
+        let cached = |tier, parity, profile| {
             let cache = scratch.join("case.trjit");
-            assemble(parsed, profile, compiler, &cache)?;
+            assemble(parsed, profile, &steered(tier, parity, refusals), &cache)?;
             let cache = MappedCache::open(&cache, &Expectations::of_host(None, MemoryStyle::Reserved))?;
             Ok(Module::from_cache(engine, Arc::new(cache))?)
         };
         match self {
-            Mode::Cache(tier) => cached(&steered(Some(tier), None), None),
-            Mode::CacheEverySecond(parity) => cached(&steered(None, Some(parity)), None),
-            Mode::Trained => cached(&steered(None, None), profile),
-            Mode::Interpreter | Mode::Jit(_) | Mode::JitChecked | Mode::JitEverySecond(_) => {
-                Ok(Module::from_parsed(engine, parsed.clone())?)
+            Mode::Cache(tier) => cached(Some(tier), None, None),
+            Mode::CacheEverySecond(parity) => cached(None, Some(parity), None),
+            Mode::Trained => cached(None, None, profile),
+            Mode::Interpreter | Mode::JitWarm(_) | Mode::JitEverySecond(_) => Ok(Module::from_parsed(engine, parsed.clone())?),
+            Mode::Jit(_) | Mode::JitChecked => {
+                let module = Module::from_parsed(engine, parsed.clone())?;
+                let (compiled, defined) = (module.compile_all(), parsed.function_count() - parsed.imported_functions());
+                refusals.check()?;
+                ensure!(compiled == defined as usize, "{compiled} of {defined} functions were compiled");
+                Ok(module)
             }
         }
     }
 
     /// The engine of this mode.
-    fn engine(self) -> Engine {
+    fn engine(self, refusals: &Refusals) -> Engine {
         let (tier, parity, style) = match self {
             Mode::Interpreter | Mode::Cache(_) | Mode::CacheEverySecond(_) => return Engine::new(config(None)),
-            Mode::Jit(tier) => (Some(tier), None, MemoryStyle::Reserved),
+            Mode::Jit(tier) | Mode::JitWarm(tier) => (Some(tier), None, MemoryStyle::Reserved),
             Mode::JitChecked => (None, None, MemoryStyle::Checked),
             Mode::JitEverySecond(parity) => (None, Some(parity), MemoryStyle::Reserved),
             Mode::Trained => (None, None, MemoryStyle::Reserved),
         };
-        let config = config(Some(Arc::new(Steered { inner: CraneliftCompiler::new(), tier, parity })));
+        let config = config(Some(Arc::new(steered(tier, parity, refusals))));
         Engine::new(Config { settings: Settings { memory: style, ..config.settings }, ..config })
     }
+}
+
+/// What a mode runs.
+pub struct Prepared {
+    pub engine: Engine,
+    pub module: Module,
+    /// To be checked when the run is over.
+    pub refusals: Refusals,
+}
+
+fn steered(tier: Option<Tier>, parity: Option<u32>, refusals: &Refusals) -> Steered {
+    Steered { inner: CraneliftCompiler::new(), tier, parity, refusals: refusals.clone() }
 }
 
 /// Everything is hot at once, and is compiled before the run goes on.

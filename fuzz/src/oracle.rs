@@ -1,4 +1,4 @@
-//! The comparisons: each mode with the outside engine, training with itself.
+//! The comparisons: each mode with the outside engine, training with itself. Where the outside engine can not run a case, the interpreter is the reference.
 
 use crate::case::Case;
 use crate::mode::Mode;
@@ -38,20 +38,22 @@ pub enum Verdict {
     Disputed(Difference, Vec<Outcome>),
     /// A dispute in which a third engine sides with trjit.
     Settled(Difference),
-    /// The outside engine can not run the case.
+    /// The outside engine can not run the case; all modes agree with the interpreter.
+    Alone(Agreement),
+    /// The generator makes nothing of the seed.
     Skipped,
 }
 
 /// Runs a case in all modes; the first difference is the error.
 pub fn check(case: &Case, modes: &[Mode], scratch: &Path) -> Result<Verdict, Difference> {
-    let Ok(reference) = reference::run(case) else { return Ok(Verdict::Skipped) };
+    let reference = reference::run(case).ok();
     let parsed = trjit_module::Module::parse(case.wasm.clone()).map_err(|error| broken("parser", &error.into()))?;
     let (expected, profile) = check_training(case, &parsed, scratch)?;
     let returned = |outcome: &&Outcome| matches!(outcome, Outcome::Returned(_));
     let mut agreement = Agreement { calls: 0, returned: expected.outcomes.iter().skip(1).filter(returned).count() as u64 };
-    let dispute = agree("all modes", &reference, &expected).err();
+    let dispute = reference.as_ref().and_then(|reference| agree("all modes", reference, &expected).err());
     // In a dispute the modes are compared with each other: one that sides with the reference is a difference.
-    let baseline = if dispute.is_none() { &reference } else { &expected };
+    let baseline = reference.as_ref().filter(|_| dispute.is_none()).unwrap_or(&expected);
     for &mode in modes {
         let name = format!("{mode:?}");
         let found = subject::run(case, &parsed, mode, Some(&profile), scratch).map_err(|error| broken(&name, &error))?;
@@ -59,6 +61,7 @@ pub fn check(case: &Case, modes: &[Mode], scratch: &Path) -> Result<Verdict, Dif
         agreement.calls += found.outcomes.len() as u64;
     }
     Ok(match dispute {
+        None if reference.is_none() => Verdict::Alone(agreement),
         None => Verdict::Agree(agreement),
         Some(difference) => Verdict::Disputed(difference, expected.outcomes),
     })

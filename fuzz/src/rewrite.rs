@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 
 const HEADER_LEN: usize = 8;
 const EXPORT_SECTION: u8 = 7;
+const CODE_SECTION: u8 = 10;
 const EXPORT_OF_GLOBAL: u8 = 3;
 
 /// Adds an export of a global.
@@ -26,13 +27,38 @@ pub fn export_global(wasm: &[u8], name: &str, global: u32) -> Result<Vec<u8>> {
     contents.extend(rest);
     contents.extend(entry);
     *exports = contents;
+    Ok(join(wasm, sections))
+}
+
+/// Replaces each function body (local declarations and code, without its length).
+pub fn map_bodies(wasm: &[u8], mut change: impl FnMut(&[u8]) -> Result<Vec<u8>>) -> Result<Vec<u8>> {
+    let mut sections = sections(wasm)?;
+    for (_, contents) in sections.iter_mut().filter(|(id, _)| *id == CODE_SECTION) {
+        let (count, mut rest) = read_u32(contents).context("the number of bodies")?;
+        let mut made = Vec::new();
+        write_u32(&mut made, count);
+        for _ in 0..count {
+            let (len, behind) = read_u32(rest).context("the length of a body")?;
+            let (body, next) = behind.split_at_checked(len as usize).context("a body ends within its section")?;
+            let body = change(body)?;
+            write_u32(&mut made, body.len() as u32);
+            made.extend(body);
+            rest = next;
+        }
+        *contents = made;
+    }
+    Ok(join(wasm, sections))
+}
+
+/// The module of these sections.
+fn join(wasm: &[u8], sections: Vec<(u8, Vec<u8>)>) -> Vec<u8> {
     let mut made = wasm[..HEADER_LEN].to_vec();
     for (id, contents) in sections {
         made.push(id);
         write_u32(&mut made, contents.len() as u32);
         made.extend(contents);
     }
-    Ok(made)
+    made
 }
 
 /// Ids and contents.

@@ -1,5 +1,6 @@
 //! Modules from wasm-smith, configured like what compilers emit and like what nobody would write, bounded by wasm-smith's own step counter.
 
+use crate::canonical;
 use crate::case::{Case, FUEL};
 use crate::rewrite::export_global;
 use crate::rng::Rng;
@@ -22,7 +23,7 @@ pub fn case(seed: u64) -> Result<Case> {
     let mut module = Module::new(config, &mut Unstructured::new(&input)).context("wasm-smith makes a module")?;
     let fuel = rng.range(20, FUEL_PER_CALL) as i32;
     let global = module.ensure_termination(fuel as u32).context("wasm-smith counts steps")?;
-    let wasm = export_global(&module.to_bytes(), FUEL, global)?;
+    let wasm = canonical::nans(&export_global(&module.to_bytes(), FUEL, global)?)?;
     Case::new(wasm, 3, fuel, &mut rng)
 }
 

@@ -2,29 +2,32 @@
 
 use crate::case::{Case, FUEL};
 use crate::host::{self, EXIT_STATUS, HostImport, Log};
-use crate::mode::Mode;
+use crate::mode::{Mode, Prepared};
 use crate::observation::{Observation, Outcome};
 use crate::value::Value;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use trjit_module::ValType;
-use trjit_runtime::{Engine, Error, HostTrap, Instance, Linker, Module, OwnedFuncType, Reason, Store, Val};
+use trjit_runtime::{Error, HostTrap, Instance, Linker, Module, OwnedFuncType, Reason, Store, Val};
 use trjit_trace::{Profile, Recorder, RunInfo, Trace};
 
 /// Runs the case.
 pub fn run(case: &Case, parsed: &trjit_module::Module, mode: Mode, profile: Option<&Profile>, scratch: &Path) -> Result<Observation> {
-    let (engine, module) = mode.prepare(parsed, profile, scratch)?;
-    Ok(observe(case, &engine, &module, None)?.0)
+    let prepared = mode.prepare(parsed, profile, scratch)?;
+    let (observation, _) = observe(case, &prepared, None)?;
+    prepared.refusals.check()?;
+    Ok(observation)
 }
 
 /// Runs the case in the recording interpreter.
 pub fn train(case: &Case, parsed: &trjit_module::Module, scratch: &Path) -> Result<(Observation, Trace)> {
-    let (engine, module) = Mode::Interpreter.prepare(parsed, None, scratch)?;
-    let (observation, recorder) = observe(case, &engine, &module, Some(Recorder::new(parsed)))?;
+    let prepared = Mode::Interpreter.prepare(parsed, None, scratch)?;
+    let (observation, recorder) = observe(case, &prepared, Some(Recorder::new(parsed)))?;
     Ok((observation, recorder.context("the recorder is given back")?.finish(RunInfo::default())))
 }
 
-fn observe(case: &Case, engine: &Engine, module: &Module, recorder: Option<Recorder>) -> Result<(Observation, Option<Recorder>)> {
+fn observe(case: &Case, prepared: &Prepared, recorder: Option<Recorder>) -> Result<(Observation, Option<Recorder>)> {
+    let Prepared { engine, module, .. } = prepared;
     let mut store = Store::new(engine, Log::new())?;
     let mut linker = Linker::new();
     for (index, import) in case.hosts.iter().enumerate() {

@@ -6,7 +6,7 @@ use trjit_fuzz::observation::{Observation, Outcome};
 use trjit_fuzz::oracle::Verdict;
 use trjit_fuzz::target::Target;
 use trjit_fuzz::value::Value;
-use trjit_fuzz::{bytes, case::Case, oracle, rng::Rng};
+use trjit_fuzz::{bytes, canonical, case::Case, oracle, reference, rng::Rng};
 use trjit_module::TrapCode;
 
 /// Deep guests run on the testing thread's stack.
@@ -15,44 +15,56 @@ fn on_a_large_stack(test: impl FnOnce() + Send + 'static) {
     thread.join().expect("the test passes");
 }
 
-/// Runs seeds; returns how many agreed.
-fn pass(target: Target, seeds: std::ops::Range<u64>) -> (u64, u64) {
+/// What came of a range of seeds.
+#[derive(Default, Debug)]
+struct Passed {
+    /// Cases whose modes agreed, those without a reference included.
+    agreed: u64,
+    /// Of those, the cases that the reference could not run.
+    alone: u64,
+    /// Calls of one mode that returned.
+    returned: u64,
+}
+
+/// Runs seeds.
+fn pass(target: Target, seeds: std::ops::Range<u64>) -> Passed {
     let scratch = tempfile::tempdir().expect("a directory");
-    let (mut agreed, mut returned) = (0, 0);
+    let mut passed = Passed::default();
     for seed in seeds {
         match target.run(seed, Mode::ALL, scratch.path()) {
-            Ok(Verdict::Agree(agreement)) => {
-                agreed += 1;
-                returned += agreement.returned;
+            Ok(verdict @ (Verdict::Agree(agreement) | Verdict::Alone(agreement))) => {
+                passed.agreed += 1;
+                passed.alone += u64::from(matches!(verdict, Verdict::Alone(_)));
+                passed.returned += agreement.returned;
             }
             Ok(Verdict::Skipped | Verdict::Settled(_)) => {}
             Ok(Verdict::Disputed(difference, _)) => panic!("{target:?} seed {seed}, all modes against wasmi: {difference}"),
             Err(difference) => panic!("{target:?} seed {seed}: {difference}"),
         }
     }
-    (agreed, returned)
+    passed
 }
 
 #[test]
 fn modules_of_wasm_smith_agree_in_all_modes() {
     on_a_large_stack(|| {
-        let (agreed, returned) = pass(Target::Smith, 1..120);
-        assert!(agreed > 60 && returned > 150, "{agreed} cases, {returned} calls returned");
+        let passed = pass(Target::Smith, 1..160);
+        assert!(passed.agreed - passed.alone > 100 && passed.alone > 20 && passed.returned > 200, "{passed:?}");
     });
 }
 
 #[test]
 fn programs_agree_in_all_modes() {
     on_a_large_stack(|| {
-        let (agreed, returned) = pass(Target::Programs, 1..80);
-        assert!(agreed > 75 && returned > 400, "{agreed} cases, {returned} calls returned");
+        let passed = pass(Target::Programs, 1..80);
+        assert!(passed.agreed > 75 && passed.returned > 400, "{passed:?}");
     });
 }
 
 #[test]
 fn damaged_modules_are_parsed_as_they_are_valid() {
-    let (agreed, accepted) = pass(Target::Parser, 1..400);
-    assert!(agreed > 300 && accepted > 100, "{agreed} modules, {accepted} valid mutations");
+    let passed = pass(Target::Parser, 1..400);
+    assert!(passed.agreed > 300 && passed.returned > 100, "{passed:?}: `returned` are valid mutations");
 }
 
 #[test]
@@ -122,6 +134,22 @@ fn nans_are_one_value() {
     assert_eq!(Value::f32(0xffc0_0001), Value::f32(f32::NAN.to_bits()));
     assert_eq!(Value::f64(0x7ff0_0000_0000_0001), Value::f64(f64::NAN.to_bits()));
     assert_ne!(Value::f64((-0.0f64).to_bits()), Value::f64(0));
+}
+
+#[test]
+fn computed_nans_are_canonical_where_wasm_smith_leaves_them_open() {
+    let text = r#"(module (memory (export "m") 1)
+        (func (export "f") (param i64) (result i32 i64) (local i32)
+            (i32.reinterpret_f32 (f32.demote_f64 (f64.reinterpret_i64 (i64.const 0xfff4_0000_0000_0001))))
+            (i64.reinterpret_f64 (f64.promote_f32 (f32.reinterpret_i32 (i32.const 0xffa0_0001))))
+            (v128.store (i32.const 0) (f32x4.relaxed_madd
+                (v128.const i32x4 0xffa00001 0x3f800000 0x7f800000 0) (v128.const i32x4 0x3f800000 0x40000000 0 0) (v128.const i64x2 0 0)))))"#;
+    let wasm = canonical::nans(&wat::parse_str(text).expect("valid text")).expect("a module");
+    let case = Case::new(wasm, 1, 0, &mut Rng::new(1)).expect("a case");
+    let observation = reference::run(&case).expect("wasmi runs it");
+    assert_eq!(observation.outcomes[1], Outcome::Returned(vec![Value::I32(0x7fc0_0000), Value::I64(0x7ff8 << 48)]));
+    let lanes: Vec<u32> = observation.memories[0].chunks(4).take(4).map(|lane| u32::from_le_bytes(lane.try_into().expect("4"))).collect();
+    assert_eq!(lanes, [0x7fc0_0000, 0x4000_0000, 0x7fc0_0000, 0], "numbers stay, NaNs are one");
 }
 
 #[test]

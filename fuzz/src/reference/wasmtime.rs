@@ -108,7 +108,7 @@ fn look(case: &Case, store: &mut Store<Log>, instance: &Instance, observation: &
     for name in &case.globals {
         let global = instance.get_global(&mut *store, name).context("an exported global")?;
         let value = global.get(&mut *store);
-        observation.globals.push(from_val(store, &value).map_err(|error| anyhow::anyhow!("{error:?}"))?);
+        observation.globals.push(from_val(&mut *store, &value).map_err(|error| anyhow::anyhow!("{error:?}"))?);
     }
     Ok(())
 }
