@@ -23,6 +23,14 @@ pub(super) const SAVED_EXIT_PC: usize = 8;
 pub(super) const SAVED_EXIT_FP: usize = 16;
 pub(super) const SAVED_ENTRY_SP: usize = 24;
 
+/// A frame with a frame pointer, which unwinders of Rust code can read from here on.
+macro_rules! push_frame {
+    () => {
+        "push rbp\n.cfi_def_cfa_offset 16\n.cfi_offset rbp, -16\nmov rbp, rsp\n.cfi_def_cfa_register rbp"
+    };
+}
+pub(crate) use push_frame;
+
 /// Calls `trampoline(vmctx, code, slots)` and returns what it returns, or [`UNWOUND`] when compiled code below it trapped.
 ///
 /// # Safety
@@ -33,11 +41,7 @@ pub(super) const SAVED_ENTRY_SP: usize = 24;
 pub unsafe extern "C" fn enter(vmctx: *mut u8, code: *const u8, slots: *mut u64, trampoline: *const u8, store: *mut VmStore) -> u64 {
     naked_asm!(
         ".cfi_startproc",
-        "push rbp",
-        ".cfi_def_cfa_offset 16",
-        ".cfi_offset rbp, -16",
-        "mov rbp, rsp",
-        ".cfi_def_cfa_register rbp",
+        push_frame!(),
         "push rbx",
         "push r12",
         "push r13",
@@ -179,11 +183,7 @@ unsafe extern "C" fn lazy_stub() {
 unsafe extern "C" fn missing_trampoline() {
     naked_asm!(
         ".cfi_startproc",
-        "push rbp",
-        ".cfi_def_cfa_offset 16",
-        ".cfi_offset rbp, -16",
-        "mov rbp, rsp",
-        ".cfi_def_cfa_register rbp",
+        push_frame!(),
         "sub rsp, 176",
         "mov [rsp], rdi",
         "mov [rsp + 8], rsi",
@@ -268,11 +268,7 @@ macro_rules! builtin_shim {
                 "mov r10, [rsp]",
                 "mov [rax + {exit_fp}], rbp",
                 "mov [rax + {exit_pc}], r10",
-                "push rbp",
-                ".cfi_def_cfa_offset 16",
-                ".cfi_offset rbp, -16",
-                "mov rbp, rsp",
-                ".cfi_def_cfa_register rbp",
+                $crate::sys::push_frame!(),
                 "push rax",
                 "push rax",
                 "call {implementation}",

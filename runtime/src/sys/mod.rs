@@ -29,7 +29,7 @@ pub use memory::{LinearMemory, MemoryError, ReservedArray};
 pub use registry::{CodeTables, Registration, register};
 pub use unwind::{Activation, visit_stack as visit_native_stack, walk};
 
-pub(crate) use arch::{builtin_shim, callee_saved_registers, unwind_from_builtin};
+pub(crate) use arch::{builtin_shim, callee_saved_registers, push_frame, unwind_from_builtin};
 
 /// Makes `pub fn builtins_table() -> &'static VmBuiltins`: one shim for each builtin, which calls the function of the same name in the module given:
 /// `unsafe extern "C" fn name(vmctx: *mut u8, params..) -> result`, `i32` parameters as `u32`, `i64` ones as `u64`.

@@ -3,22 +3,6 @@
 use super::lanes::*;
 use super::{Cx, Next, SimdOp, Wide};
 
-/// All bits of a lane, where the comparison holds.
-macro_rules! compare {
-    ($vector:ty, $mask:ty, |$a:ident, $b:ident| $holds:expr) => {
-        binary!(|a: $vector, b: $vector| zip(a, b, |$a, $b| if $holds { <$mask>::MAX } else { 0 }))
-    };
-}
-
-macro_rules! each {
-    ($vector:ty, |$x:ident| $result:expr) => {
-        unary!(|vector: $vector| vector.map(|$x| $result))
-    };
-    ($vector:ty, |$a:ident, $b:ident| $result:expr) => {
-        binary!(|a: $vector, b: $vector| zip(a, b, |$a, $b| $result))
-    };
-}
-
 /// The shifts of Rust that wrap take the count modulo the width, as WebAssembly does.
 macro_rules! shift {
     ($vector:ty, |$x:ident, $by:ident| $result:expr) => {

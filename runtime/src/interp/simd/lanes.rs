@@ -139,4 +139,21 @@ macro_rules! ternary {
     }};
 }
 
-pub(super) use {binary, ternary, unary};
+/// All bits of a lane, where the comparison holds.
+macro_rules! compare {
+    ($vector:ty, $mask:ty, |$a:ident, $b:ident| $holds:expr) => {
+        binary!(|a: $vector, b: $vector| zip(a, b, |$a, $b| if $holds { <$mask>::MAX } else { 0 }))
+    };
+}
+
+/// An instruction of one or two vectors, lane by lane.
+macro_rules! each {
+    ($vector:ty, |$x:ident| $result:expr) => {
+        unary!(|vector: $vector| vector.map(|$x| $result))
+    };
+    ($vector:ty, |$a:ident, $b:ident| $result:expr) => {
+        binary!(|a: $vector, b: $vector| zip(a, b, |$a, $b| $result))
+    };
+}
+
+pub(super) use {binary, compare, each, ternary, unary};

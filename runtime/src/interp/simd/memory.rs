@@ -5,17 +5,25 @@ use super::{Cx, Next, SimdOp, Wide};
 use crate::interp::memarg::{MemArg, trapped};
 use trjit_module::TrapCode;
 
+/// The address of an access of `$size` bytes whose index is operand `$depth` from the top, and its immediates behind `$ip`; leaves the instruction where it is out of
+/// bounds.
+macro_rules! reach {
+    ($ip:ident, $sp:ident, $cx:ident, $depth:literal, $size:expr) => {{
+        let at = MemArg::read(&mut $ip).locate($cx, read($sp.sub($depth)), $size);
+        if at.is_null() {
+            return trapped($sp, $cx, TrapCode::MemoryOutOfBounds);
+        }
+        at
+    }};
+}
+
 /// A load of `$memory`, of which the expression makes a vector.
 macro_rules! load {
     ($memory:ty => |$value:ident| $vector:expr) => {{
         unsafe fn op(mut ip: *const u8, sp: *mut Wide, cx: *mut Cx) -> Next<Wide> {
             // SAFETY: validation has proved operand and immediates; `locate` checks the range.
             unsafe {
-                let arg = MemArg::read(&mut ip);
-                let at = arg.locate(cx, read(sp.sub(1)), size_of::<$memory>() as u64);
-                if at.is_null() {
-                    return trapped(sp, cx, TrapCode::MemoryOutOfBounds);
-                }
+                let at = reach!(ip, sp, cx, 1, size_of::<$memory>() as u64);
                 let $value = at.cast::<$memory>().read_unaligned();
                 write(sp.sub(1), $vector);
                 Next { ip, sp }
@@ -31,11 +39,7 @@ macro_rules! load_lane {
         unsafe fn op(mut ip: *const u8, sp: *mut Wide, cx: *mut Cx) -> Next<Wide> {
             // SAFETY: validation has proved operands and immediates; `locate` checks the range.
             unsafe {
-                let arg = MemArg::read(&mut ip);
-                let at = arg.locate(cx, read(sp.sub(2)), size_of::<$lane>() as u64);
-                if at.is_null() {
-                    return trapped(sp, cx, TrapCode::MemoryOutOfBounds);
-                }
+                let at = reach!(ip, sp, cx, 2, size_of::<$lane>() as u64);
                 let mut vector: $vector = read(sp.sub(1));
                 vector[usize::from(*ip)] = at.cast::<$lane>().read_unaligned();
                 write(sp.sub(2), vector);
@@ -52,11 +56,7 @@ macro_rules! store_lane {
         unsafe fn op(mut ip: *const u8, sp: *mut Wide, cx: *mut Cx) -> Next<Wide> {
             // SAFETY: as for loads.
             unsafe {
-                let arg = MemArg::read(&mut ip);
-                let at = arg.locate(cx, read(sp.sub(2)), size_of::<$lane>() as u64);
-                if at.is_null() {
-                    return trapped(sp, cx, TrapCode::MemoryOutOfBounds);
-                }
+                let at = reach!(ip, sp, cx, 2, size_of::<$lane>() as u64);
                 let vector: $vector = read(sp.sub(1));
                 at.cast::<$lane>().write_unaligned(vector[usize::from(*ip)]);
                 Next { ip: ip.add(1), sp: sp.sub(2) }
@@ -69,11 +69,7 @@ macro_rules! store_lane {
 unsafe fn store(mut ip: *const u8, sp: *mut Wide, cx: *mut Cx) -> Next<Wide> {
     // SAFETY: validation has proved operands and immediates; `locate` checks the range.
     unsafe {
-        let arg = MemArg::read(&mut ip);
-        let at = arg.locate(cx, read(sp.sub(2)), 16);
-        if at.is_null() {
-            return trapped(sp, cx, TrapCode::MemoryOutOfBounds);
-        }
+        let at = reach!(ip, sp, cx, 2, 16);
         at.cast::<Wide>().write_unaligned(*sp.sub(1));
         Next { ip, sp: sp.sub(2) }
     }
