@@ -3,8 +3,8 @@
 use wasm_encoder::Instruction::{self, *};
 use wasm_encoder::ValType;
 
-/// The types of locals, operands and results.
-pub const TYPES: &[ValType] = &[ValType::I32, ValType::I64, ValType::F32, ValType::F64];
+/// The number types.
+pub const NUMBERS: &[ValType] = &[ValType::I32, ValType::I64, ValType::F32, ValType::F64];
 
 /// Two operands of the type, one result of it.
 pub const fn binary(ty: ValType) -> &'static [Instruction<'static>] {

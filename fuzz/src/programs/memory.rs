@@ -1,0 +1,157 @@
+//! Loads, stores and bulk operations, on each of the program's memories.
+
+use super::body::Body;
+use super::plan::Memory;
+use super::{SEGMENT_LEN, module};
+use wasm_encoder::{Instruction, MemArg, MemArgTarget, ValType};
+
+/// Addresses are mostly cut to the first part of the memory.
+const ADDRESS_MASK: i32 = 0xfff;
+
+/// An instruction at an address.
+pub(super) type AtAddress = fn(MemArg) -> Instruction<'static>;
+
+impl Body<'_> {
+    fn memory(&mut self) -> (u32, Memory) {
+        let at = self.rng.below(self.plan.memories.len() as u64) as u32;
+        (at, self.plan.memories[at as usize])
+    }
+
+    /// An index or a length of a memory or table: mostly cut by the mask, once in `wild` times not at all.
+    fn index(&mut self, is_64: bool, mask: i32, depth: u32, wild: u64) -> bool {
+        let (ty, mask, and) = match is_64 {
+            true => (ValType::I64, Instruction::I64Const(mask.into()), Instruction::I64And),
+            false => (ValType::I32, Instruction::I32Const(mask), Instruction::I32And),
+        };
+        self.expression(ty, depth);
+        let wild = self.rng.one_in(wild);
+        if !wild {
+            self.emit(mask);
+            self.emit(and);
+        }
+        wild
+    }
+
+    /// An index or a length that is mostly small.
+    pub(super) fn small(&mut self, is_64: bool, mask: i32) {
+        self.index(is_64, mask, 3, 40);
+    }
+
+    /// An address that is mostly inside, a constant offset; natural alignment is not promised.
+    pub(super) fn address(&mut self, depth: u32) -> MemArg {
+        let (memory, Memory { is_64, .. }) = self.memory();
+        let wild = self.index(is_64, ADDRESS_MASK, depth + 1, 40);
+        let offset = match self.rng.below(12) {
+            0 => self.rng.below(0xc000),
+            // Around the end of the first page.
+            1 => 0x1_0000 - ADDRESS_MASK as u64 - self.rng.below(20),
+            2 if wild && is_64 => self.rng.number() >> self.rng.below(40),
+            2 if wild => self.rng.below(1 << 32),
+            _ => self.rng.below(64),
+        };
+        MemArg { offset, align: 0, target: MemArgTarget::Memory(memory), ordering: None }
+    }
+
+    /// An address for an access of `1 << align` bytes at once, seldom a misaligned one.
+    pub(super) fn aligned_address(&mut self, align: u32, depth: u32) -> MemArg {
+        let (memory, Memory { is_64, .. }) = self.memory();
+        let aligned = !self.rng.one_in(30);
+        let mask = if aligned { ADDRESS_MASK >> align << align } else { ADDRESS_MASK };
+        self.index(is_64, mask, depth + 1, 60);
+        let offset = (self.rng.below(64) + if self.rng.one_in(8) { 0xf000 } else { 0 }) >> align << align;
+        MemArg { offset, align, target: MemArgTarget::Memory(memory), ordering: None }
+    }
+
+    pub(super) fn store(&mut self) {
+        use Instruction::*;
+        let at = self.address(0);
+        if self.plan.language.vectors && self.rng.one_in(4) {
+            self.expression(ValType::V128, 1);
+            return self.emit(V128Store(at));
+        }
+        let (ty, instruction) = match self.rng.below(9) {
+            0 => (ValType::I32, I32Store(at)),
+            1 => (ValType::I32, I32Store8(at)),
+            2 => (ValType::I32, I32Store16(at)),
+            3 => (ValType::I64, I64Store(at)),
+            4 => (ValType::I64, I64Store8(at)),
+            5 => (ValType::I64, I64Store16(at)),
+            6 => (ValType::I64, I64Store32(at)),
+            7 => (ValType::F32, F32Store(at)),
+            _ => (ValType::F64, F64Store(at)),
+        };
+        self.canonical(ty, 1);
+        self.emit(instruction);
+    }
+
+    /// Loads a number.
+    pub(super) fn load(&mut self, ty: ValType, depth: u32) {
+        use Instruction::*;
+        let at = self.address(depth);
+        let choices: &[AtAddress] = match ty {
+            ValType::I64 => &[I64Load, I64Load8S, I64Load8U, I64Load16S, I64Load16U, I64Load32S, I64Load32U],
+            ValType::F32 => &[F32Load],
+            ValType::F64 => &[F64Load],
+            _ => &[I32Load, I32Load8S, I32Load8U, I32Load16S, I32Load16U],
+        };
+        let instruction = self.rng.pick(choices)(at);
+        self.emit(instruction);
+    }
+
+    /// The size of a memory, as an `i32`.
+    pub(super) fn memory_size(&mut self) {
+        let (memory, Memory { is_64, .. }) = self.memory();
+        self.emit(Instruction::MemorySize(memory));
+        self.narrow(is_64);
+    }
+
+    /// Makes an `i32` of a 64-bit index.
+    pub(super) fn narrow(&mut self, is_64: bool) {
+        if is_64 {
+            self.emit(Instruction::I32WrapI64);
+        }
+    }
+
+    pub(super) fn memory_grow(&mut self) {
+        let (memory, Memory { is_64, .. }) = self.memory();
+        self.small(is_64, 1);
+        self.emit(Instruction::MemoryGrow(memory));
+        self.narrow(is_64);
+        self.keep(&[ValType::I32]);
+    }
+
+    pub(super) fn bulk(&mut self) {
+        let (dst_mem, Memory { is_64, .. }) = self.memory();
+        self.small(is_64, ADDRESS_MASK);
+        match self.rng.below(4) {
+            0 => {
+                self.expression(ValType::I32, 2);
+                self.small(is_64, 0xff);
+                self.emit(Instruction::MemoryFill(dst_mem));
+            }
+            1 | 2 => {
+                let (src_mem, source) = self.memory();
+                self.small(source.is_64, ADDRESS_MASK);
+                self.small(is_64 && source.is_64, 0xff);
+                self.emit(Instruction::MemoryCopy { src_mem, dst_mem });
+            }
+            _ => {
+                self.small(false, SEGMENT_LEN as i32 / 2 - 1);
+                self.small(false, SEGMENT_LEN as i32 / 2 - 1);
+                self.emit(Instruction::MemoryInit { mem: dst_mem, data_index: self.plan.memories.len() as u32 });
+            }
+        }
+    }
+
+    /// Drops a passive segment, seldom enough that most programs still have it.
+    pub(super) fn drop_segment(&mut self) {
+        if !self.rng.one_in(3) {
+            return self.assign();
+        }
+        let instruction = match self.rng.one_in(2) {
+            true => Instruction::DataDrop(self.plan.memories.len() as u32),
+            false => Instruction::ElemDrop(module::passive_elements(self.plan)),
+        };
+        self.emit(instruction);
+    }
+}
