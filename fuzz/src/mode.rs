@@ -114,6 +114,11 @@ fn steered(tier: Option<Tier>, parity: Option<u32>, refusals: &Refusals) -> Stee
     Steered { inner: CraneliftCompiler::new(), tier, parity, refusals: refusals.clone() }
 }
 
+/// The engine that records.
+pub fn training_engine() -> Engine {
+    Engine::new(Config { record_profile: true, ..config(None) })
+}
+
 /// Everything is hot at once, and is compiled before the run goes on.
 fn config(compiler: Option<Arc<dyn Compiler>>) -> Config {
     let tunables = Tunables {

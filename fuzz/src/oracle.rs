@@ -5,7 +5,7 @@ use crate::mode::Mode;
 use crate::observation::{Observation, Outcome};
 use crate::{reference, subject};
 use std::path::Path;
-use trjit_trace::{Profile, Trace};
+use trjit_trace::{FunctionProfile, Profile};
 
 /// Something that is not as it must be.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ pub enum Verdict {
 pub fn check(case: &Case, modes: &[Mode], scratch: &Path) -> Result<Verdict, Difference> {
     let reference = reference::run(case).ok();
     let parsed = trjit_module::Module::parse(case.wasm.clone()).map_err(|error| broken("parser", &error.into()))?;
-    let (expected, profile) = check_training(case, &parsed, scratch)?;
+    let (expected, profile) = check_training(case, &parsed)?;
     let returned = |outcome: &&Outcome| matches!(outcome, Outcome::Returned(_));
     let mut agreement = Agreement { calls: 0, returned: expected.outcomes.iter().skip(1).filter(returned).count() as u64 };
     let dispute = reference.as_ref().and_then(|reference| agree("all modes", reference, &expected).err());
@@ -76,25 +76,30 @@ fn agree(mode: &str, expected: &Observation, found: &Observation) -> Result<(), 
 }
 
 /// Recording is the same each time. Its results are what the modes are compared with beside the reference's.
-fn check_training(case: &Case, parsed: &trjit_module::Module, scratch: &Path) -> Result<(Observation, Profile), Difference> {
-    let train = || subject::train(case, parsed, scratch).map_err(|error| broken("training", &error));
-    let (observation, trace) = train()?;
+fn check_training(case: &Case, parsed: &trjit_module::Module) -> Result<(Observation, Profile), Difference> {
+    let train = || subject::train(case, parsed).map_err(|error| broken("training", &error));
+    let (observation, profile) = train()?;
     let (again, second) = train()?;
     agree("second training", &observation, &again)?;
-    if let Some(what) = trace_difference(&trace, &second) {
+    if let Some(what) = profile_difference(&profile, &second) {
         return Err(broken("training", &anyhow::anyhow!("two runs recorded different {what}")));
     }
-    let profile = Profile::from_trace(parsed, trace).map_err(|error| broken("training", &error.into()))?;
     Ok((observation, profile))
 }
 
-fn trace_difference(one: &Trace, other: &Trace) -> Option<&'static str> {
-    let order = |trace: &Trace| trace.first_calls.iter().map(|call| call.function).collect::<Vec<_>>();
-    if one.entries != other.entries {
+/// What two recordings of a run tell differently, times apart.
+fn profile_difference(one: &Profile, other: &Profile) -> Option<&'static str> {
+    let order = |profile: &Profile| -> Vec<u32> { profile.runs().iter().flat_map(|run| &run.order).map(|call| call.function).collect() };
+    let differ = |differs: fn(&FunctionProfile, &FunctionProfile) -> bool| {
+        one.functions().iter().zip(other.functions()).any(|(one, other)| differs(one, other))
+    };
+    if one.functions().len() != other.functions().len() || differ(|one, other| one.identity != other.identity) {
+        Some("functions")
+    } else if differ(|one, other| one.entries != other.entries) {
         Some("entries of functions")
-    } else if one.branches != other.branches {
+    } else if differ(|one, other| one.branches != other.branches) {
         Some("taken branches")
-    } else if one.sites != other.sites {
+    } else if differ(|one, other| one.sites != other.sites) || one.imports() != other.imports() {
         Some("targets of indirect calls")
     } else if order(one) != order(other) {
         Some("orders of first calls")

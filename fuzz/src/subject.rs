@@ -2,32 +2,32 @@
 
 use crate::case::{Case, FUEL};
 use crate::host::{self, EXIT_STATUS, HostImport, Log};
-use crate::mode::{Mode, Prepared};
+use crate::mode::{self, Mode, Prepared};
 use crate::observation::{Observation, Outcome};
 use crate::value::Value;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use trjit_module::ValType;
-use trjit_runtime::{Error, HostTrap, Instance, Linker, Module, OwnedFuncType, Reason, Store, Val};
-use trjit_trace::{Profile, Recorder, RunInfo, Trace};
+use trjit_runtime::{Engine, Error, HostTrap, Instance, Linker, Module, OwnedFuncType, Reason, Store, Val};
+use trjit_trace::{Profile, RunInfo};
 
 /// Runs the case.
 pub fn run(case: &Case, parsed: &trjit_module::Module, mode: Mode, profile: Option<&Profile>, scratch: &Path) -> Result<Observation> {
-    let prepared = mode.prepare(parsed, profile, scratch)?;
-    let (observation, _) = observe(case, &prepared, None)?;
-    prepared.refusals.check()?;
+    let Prepared { engine, module, refusals } = mode.prepare(parsed, profile, scratch)?;
+    let observation = observe(case, &engine, &module)?;
+    refusals.check()?;
     Ok(observation)
 }
 
 /// Runs the case in the recording interpreter.
-pub fn train(case: &Case, parsed: &trjit_module::Module, scratch: &Path) -> Result<(Observation, Trace)> {
-    let prepared = Mode::Interpreter.prepare(parsed, None, scratch)?;
-    let (observation, recorder) = observe(case, &prepared, Some(Recorder::new(parsed)))?;
-    Ok((observation, recorder.context("the recorder is given back")?.finish(RunInfo::default())))
+pub fn train(case: &Case, parsed: &trjit_module::Module) -> Result<(Observation, Profile)> {
+    let engine = mode::training_engine();
+    let module = Module::from_parsed(&engine, parsed.clone())?;
+    let observation = observe(case, &engine, &module)?;
+    Ok((observation, engine.take_profile(&module, RunInfo::default())?))
 }
 
-fn observe(case: &Case, prepared: &Prepared, recorder: Option<Recorder>) -> Result<(Observation, Option<Recorder>)> {
-    let Prepared { engine, module, .. } = prepared;
+fn observe(case: &Case, engine: &Engine, module: &Module) -> Result<Observation> {
     let mut store = Store::new(engine, Log::new())?;
     let mut linker = Linker::new();
     for (index, import) in case.hosts.iter().enumerate() {
@@ -36,9 +36,6 @@ fn observe(case: &Case, prepared: &Prepared, recorder: Option<Recorder>) -> Resu
     for (name, wasm) in &case.providers {
         let instance = linker.instantiate(&mut store, &Module::new(engine, wasm.clone())?)?;
         linker.instance(name, instance);
-    }
-    if let Some(recorder) = recorder {
-        store.record_next_instance(recorder);
     }
     let mut observation = Observation::default();
     match linker.instantiate(&mut store, module) {
@@ -51,7 +48,7 @@ fn observe(case: &Case, prepared: &Prepared, recorder: Option<Recorder>) -> Resu
         }
     }
     observation.host_calls = std::mem::take(store.data_mut());
-    Ok((observation, store.take_recorder()))
+    Ok(observation)
 }
 
 fn make_calls(case: &Case, store: &mut Store<Log>, instance: &Instance, observation: &mut Observation) -> Result<()> {

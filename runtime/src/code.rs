@@ -14,6 +14,7 @@ use trjit_code::CompiledFunction;
 use trjit_module::vm::VmTrampolines;
 use trjit_module::{FuncIndex, TrapCode, TypeIndex};
 use trjit_runtime_loader::{Expectations, Image, JumpTable, MappedCache, ModuleId, PublishUnit, Refusal, UnitKind};
+use trjit_trace::Recording;
 
 /// A module that can be instantiated in this engine; clones share it.
 #[derive(Clone)]
@@ -95,6 +96,8 @@ pub(crate) struct ModuleCode {
     trampolines: Box<[[AtomicI32; TRAMPOLINES]]>,
     /// By defined function: whether its code was asked for.
     requested: Box<[AtomicU8]>,
+    /// Training only.
+    recording: Option<Arc<Recording>>,
     state: Mutex<State>,
 }
 
@@ -177,6 +180,7 @@ impl ModuleCode {
                 .map(|all: [i32; TRAMPOLINES]| all.map(AtomicI32::new))
                 .collect(),
             requested: (0..functions).map(|_| AtomicU8::new(0)).collect(),
+            recording: engine.records().then(|| Recording::new(&module)),
             state: Mutex::default(),
             module,
         })
@@ -188,6 +192,11 @@ impl ModuleCode {
 
     pub fn module(&self) -> &trjit_module::Module {
         &self.module
+    }
+
+    /// What instances record; none where the engine is not for training.
+    pub fn recording(&self) -> Option<&Arc<Recording>> {
+        self.recording.as_ref()
     }
 
     pub fn type_ids(&self) -> &[u32] {
@@ -261,11 +270,11 @@ impl ModuleCode {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A fresh jump table: from the cache where there is one, else all lazy.
+    /// A fresh jump table: from the cache where there is one, else all lazy. All lazy, too, for training.
     pub fn new_jump_table(&self) -> Result<JumpTable, String> {
         match &self.cache {
-            Some(cache) => cache.jump_table().map_err(|error| error.to_string()),
-            None => JumpTable::zeroed(self.module.function_count() as usize).map_err(|error| error.to_string()),
+            Some(cache) if self.recording.is_none() => cache.jump_table().map_err(|error| error.to_string()),
+            Some(_) | None => JumpTable::zeroed(self.module.function_count() as usize).map_err(|error| error.to_string()),
         }
     }
 

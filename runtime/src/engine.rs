@@ -18,6 +18,8 @@ pub struct Config {
     pub tunables: Tunables,
     /// Settings of code compiled in this process.
     pub settings: Settings,
+    /// Whether all that instances do is recorded; see [`record_profile`](Config::record_profile).
+    pub record_profile: bool,
 }
 
 impl Default for Config {
@@ -26,6 +28,7 @@ impl Default for Config {
             compiler: None,
             tunables: Tunables::default(),
             settings: Settings { features: CpuLevel::best_for(CpuFeatures::host()).features(), memory: MemoryStyle::Reserved, fuel: false },
+            record_profile: false,
         }
     }
 }
@@ -57,6 +60,13 @@ impl Config {
     /// Sets when code moves up a tier, and how much stack guests get.
     pub fn tunables(&mut self, tunables: Tunables) -> &mut Config {
         self.tunables = tunables;
+        self
+    }
+
+    /// Whether the engine is for training: all instances of all modules in all of its stores run in the recording interpreter, whatever compiler or cache there is,
+    /// and [`Engine::take_profile`] gives what they did.
+    pub fn record_profile(&mut self, record: bool) -> &mut Config {
+        self.record_profile = record;
         self
     }
 
@@ -145,8 +155,18 @@ impl Engine {
         self.0.config.settings
     }
 
+    /// The compiler; none for training, where everything is interpreted.
     pub(crate) fn compiler(&self) -> Option<&Arc<dyn Compiler>> {
-        self.0.config.compiler.as_ref()
+        self.0.config.compiler.as_ref().filter(|_| !self.records())
+    }
+
+    /// Whether all instances are recorded.
+    pub(crate) fn records(&self) -> bool {
+        self.0.config.record_profile
+    }
+
+    pub(crate) fn is(&self, other: &Engine) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// The queue of functions to compile; its thread starts with the first one.

@@ -11,6 +11,7 @@ use trjit_module::flat::ConstExpr;
 use trjit_module::vm::{GlobalPlace, VmFuncRef, VmLayout, VmMemory, VmMemoryRef, VmTable};
 use trjit_module::{FuncIndex, FuncType, TrapCode};
 use trjit_runtime_loader::JumpTable;
+use trjit_trace::Recorder;
 
 /// Time between two looks of a waiting guest at the request to stop.
 const WAIT_STEP: std::time::Duration = std::time::Duration::from_millis(5);
@@ -37,6 +38,8 @@ pub(crate) struct InstanceInner {
     /// Calls and back-edges of each defined function in the interpreter.
     pub hotness: Box<[u32]>,
     pub quickened: crate::interp::quicken::Quickened,
+    /// Training only.
+    pub recorder: Option<Recorder>,
     pub imports: Vec<ImportedFunction>,
     /// By index, imported ones first; they live in the store.
     pub memories: Vec<*mut MemoryInner>,

@@ -101,6 +101,7 @@ unsafe fn allocate(store: *mut StoreInner, code: &Arc<ModuleCode>, imports: Impo
         jump_table,
         hotness: vec![0; module.functions().len()].into(),
         quickened: Default::default(),
+        recorder: code.recording().map(|recording| recording.recorder()),
         imports: imports.functions,
         memories: imports.memories,
         tables: imports.tables,

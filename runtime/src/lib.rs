@@ -35,6 +35,7 @@ mod matching;
 mod memory;
 mod memory_handle;
 mod offers;
+mod profiling;
 mod store;
 mod sys;
 mod table;
@@ -60,6 +61,7 @@ pub use instantiate::Limits;
 pub use limits::{ResourceLimiter, StoreLimits};
 pub use linker::{InstancePre, Linker};
 pub use memory_handle::{Memory, MemoryAccessError, MemoryType};
+pub use profiling::ProfileError;
 pub use store::Store;
 pub use sys::InterruptHandle;
 pub use table_handle::{Table, TableType};
@@ -67,5 +69,7 @@ pub use trap::{HostError, HostTrap, Reason, Trap};
 pub use tunables::Tunables;
 pub use typed::{IntoFunc, TypedFunc, WasmRet, WasmTy, WasmValues};
 pub use value::Val;
+
+pub use trjit_trace::{Profile, RunInfo};
 
 sys::builtin_shims!(crate::builtins);

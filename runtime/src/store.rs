@@ -19,7 +19,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use trjit_module::vm::{VmFuncRef, VmStore};
-use trjit_trace::Recorder;
 
 /// Most references to functions in one store: address space only, 16 bytes each.
 const MAX_FUNC_REFS: usize = 1 << 26;
@@ -68,9 +67,6 @@ pub(crate) struct StoreInner {
     pub exceptions: Exceptions,
     /// The embedder's data; its type is known to the typed wrappers.
     pub data: *mut (),
-    /// Training: what is recorded, and of which instance.
-    pub recorder: Option<Recorder>,
-    pub recorded: Option<u32>,
     interruptible: Option<Interruptible>,
     /// Asks the embedder before memories and tables grow.
     pub limiter: Option<Limiter>,
@@ -112,8 +108,6 @@ impl<T> Store<T> {
             pending: None,
             exceptions: Exceptions::default(),
             data: data.cast(),
-            recorder: None,
-            recorded: None,
             interruptible: None,
             limiter: None,
             watch: None,
@@ -190,20 +184,6 @@ impl<T> Store<T> {
         self.shared().counters
     }
 
-    /// Records the next instance that is made into `recorder`: it then runs in the interpreter.
-    pub fn record_next_instance(&mut self, recorder: Recorder) {
-        let inner = self.exclusive();
-        inner.recorder = Some(recorder);
-        inner.recorded = Some(inner.instances.len() as u32);
-    }
-
-    /// What was recorded so far; recording ends.
-    pub fn take_recorder(&mut self) -> Option<Recorder> {
-        let inner = self.exclusive();
-        inner.recorded = None;
-        inner.recorder.take()
-    }
-
     pub(crate) fn inner(&self) -> *mut StoreInner {
         self.inner
     }
@@ -233,21 +213,6 @@ impl StoreInner {
     /// Whether no guest may start.
     pub fn deadline_passed(&self) -> bool {
         self.watch.as_ref().is_some_and(|watch| watch.passed())
-    }
-
-    /// Whether this instance's run is recorded.
-    pub fn records(&self, instance: u32) -> bool {
-        self.recorder.is_some() && self.recorded == Some(instance)
-    }
-
-    /// The counters for the interpreter: by function, by side table entry; null where nothing is recorded.
-    pub fn counters(&mut self, instance: u32) -> (*mut u64, *mut u64) {
-        match &mut self.recorder {
-            Some(recorder) if self.recorded == Some(instance) => {
-                (recorder.entries_mut().as_mut_ptr(), recorder.branches_mut().as_mut_ptr())
-            }
-            _ => (ptr::null_mut(), ptr::null_mut()),
-        }
     }
 
     /// Where the stack of slots begins.

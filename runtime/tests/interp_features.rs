@@ -1,19 +1,15 @@
 //! The interpreter on small modules of the proposals, without a compiler; each in the plain and in the recording interpreter.
 
 use trjit_runtime::{Config, Engine, Error, Linker, Module, Reason, Store, Val};
-use trjit_trace::Recorder;
 
 /// Calls the export `run` without arguments, twice: plain and recording.
 fn run(text: &str) -> Vec<Result<Vec<Val>, Error>> {
     let wasm = wat::parse_str(text).expect("the text is a module");
     [false, true]
         .map(|recording| {
-            let engine = Engine::new(Config::default());
+            let engine = Engine::new(Config::new().record_profile(recording));
             let module = Module::new(&engine, wasm.clone()).expect("the module is valid");
             let mut store = Store::new(&engine, ()).expect("the system gives memory");
-            if recording {
-                store.record_next_instance(Recorder::new(module.parsed()));
-            }
             let instance = Linker::new().instantiate(&mut store, &module)?;
             instance.func(&mut store, "run")?.call(&mut store, &[])
         })
@@ -199,13 +195,10 @@ fn the_only_memory_named_by_its_index() {
     .expect("the text is a module");
     let at = wasm.windows(4).position(|bytes| bytes == [0x2d, 0, 3, 1]).expect("the load");
     wasm[at..at + 4].copy_from_slice(&[0x2d, 0x40, 0, 3]);
-    let engine = Engine::new(Config::default());
-    let module = Module::new(&engine, wasm).expect("the module is valid");
     for recording in [false, true] {
+        let engine = Engine::new(Config::new().record_profile(recording));
+        let module = Module::new(&engine, wasm.clone()).expect("the module is valid");
         let mut store = Store::new(&engine, ()).expect("the system gives memory");
-        if recording {
-            store.record_next_instance(Recorder::new(module.parsed()));
-        }
         let instance = Linker::new().instantiate(&mut store, &module).expect("nothing is imported");
         let run = instance.func(&mut store, "run").expect("it is exported");
         assert!(matches!(run.call(&mut store, &[]).as_deref(), Ok([Val::I32(3)])), "recording: {recording}");

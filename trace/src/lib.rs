@@ -1,7 +1,7 @@
 //! Traces and profiles: what training runs tell about a module, kept so that an assembly can use it later.
 //!
 //! ```text
-//! interpreter -> Recorder -> Trace (one run) -> Profile -> merge -> *.trprof
+//! interpreter -> Recorder (an instance) -> Recording (a module) -> Trace (one run) -> Profile -> merge -> *.trprof
 //! *.trprof -> Profile -> rebase(module) -> (Profile that fits the module, Coverage) -> plan
 //! ```
 //! Invariants: counters wrap at 64 bits; merging is commutative and associative down to the bytes of the file; a profile never holds
@@ -13,7 +13,7 @@
 //! use trjit_trace::{Profile, Recorder, RunInfo};
 //! let wasm = wat::parse_str(r#"(module (func (export "run")))"#)?;
 //! let module = Module::parse(wasm)?;
-//! let mut recorder = Recorder::new(&module);
+//! let recorder = Recorder::new(&module);
 //! recorder.count_entry(DefinedFuncIndex(0));
 //! let trace = recorder.finish(RunInfo { workload: "first".into(), ..RunInfo::default() });
 //! let profile = Profile::from_trace(&module, trace)?;
@@ -23,24 +23,29 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod call_targets;
 mod codec;
+mod counts;
 mod file;
 mod identity;
 mod merge;
 mod order;
 mod profile;
 mod recorder;
+mod recording;
 mod staleness;
 mod summary;
 
 #[cfg(test)]
 mod testing;
 
+pub use call_targets::{CallTargets, INLINE_TARGETS, count};
 pub use codec::{FORMAT_VERSION, FormatError, MAX_PAYLOAD};
 pub use file::{FileError, write_atomically};
 pub use identity::FunctionIdentity;
 pub use merge::MergeError;
 pub use profile::{BranchCount, FunctionProfile, ImportName, ModuleIdentity, Profile, Run, SiteProfile, TargetCount};
-pub use recorder::{CallTargets, FirstCall, INLINE_TARGETS, Recorder, RunInfo, Trace};
+pub use recorder::{FirstCall, Recorder, RunInfo, Trace};
+pub use recording::Recording;
 pub use staleness::Coverage;
 pub use summary::{HotFunction, RunSummary, Summary};

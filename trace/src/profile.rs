@@ -4,9 +4,10 @@
 //! and unique; branch and target counts are not zero; sites are not empty; runs are sorted; each defined function that a target or
 //! a run refers to has a [`FunctionProfile`], each imported one an [`ImportName`]. So one content has one encoding.
 
+use crate::call_targets::CallTargets;
 use crate::identity::{FunctionIdentity, ModuleDigests};
 use crate::merge::{MergeError, sum_targets};
-use crate::recorder::{CallTargets, FirstCall, Trace};
+use crate::recorder::{FirstCall, Trace};
 use std::collections::BTreeSet;
 use trjit_module::flat::{FunctionRecord, kind};
 use trjit_module::{DefinedFuncIndex, Digest, FuncIndex, Module};

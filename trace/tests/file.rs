@@ -12,8 +12,8 @@ use trjit_trace::{FileError, FormatError, Profile, Recorder, write_atomically};
 
 fn profile() -> Profile {
     let module = parse(r#"(module (func $main (export "_start")))"#);
-    let mut recorder = Recorder::new(&module);
-    enter(&mut recorder, &module, "main", 1);
+    let recorder = Recorder::new(&module);
+    enter(&recorder, &module, "main", 1);
     Profile::from_trace(&module, recorder.finish(info("tests"))).unwrap()
 }
 

@@ -25,9 +25,9 @@ fn build(parts: &[&str]) -> Module {
 
 /// main once, loops twice, leaf 3, a 10, b 20 times.
 fn record(module: &Module) -> Profile {
-    let mut recorder = Recorder::new(module);
+    let recorder = Recorder::new(module);
     for (name, times) in [("main", 1), ("leaf", 3), ("b", 20), ("loops", 2), ("a", 10)] {
-        enter(&mut recorder, module, name, times);
+        enter(&recorder, module, name, times);
     }
     let site = module.function(index(module, "main")).unwrap().indirect_sites_start;
     recorder.record_indirect(site, Some(index(module, "leaf")));

@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::sync::atomic::Ordering;
 use support::*;
 use trjit_module::{DefinedFuncIndex, FuncIndex};
 use trjit_trace::{FirstCall, MergeError, Profile, Recorder, TargetCount};
@@ -20,9 +21,9 @@ const PROGRAM: &str = r#"(module
 
 fn recorded() -> (trjit_module::Module, Profile) {
     let module = parse(PROGRAM);
-    let mut recorder = Recorder::new(&module);
-    enter(&mut recorder, &module, "main", 1);
-    enter(&mut recorder, &module, "leaf", 2);
+    let recorder = Recorder::new(&module);
+    enter(&recorder, &module, "main", 1);
+    enter(&recorder, &module, "leaf", 2);
     let site = module.function(index(&module, "main")).unwrap().indirect_sites_start;
     recorder.record_indirect(site, Some(index(&module, "leaf")));
     recorder.record_indirect(site, Some(index(&module, "leaf")));
@@ -69,10 +70,10 @@ fn runs_keep_order_and_time() {
 #[test]
 fn a_function_is_first_entered_once() {
     let module = parse(PROGRAM);
-    let mut recorder = Recorder::new(&module);
+    let recorder = Recorder::new(&module);
     let leaf = defined(&module, "leaf");
     recorder.record_entry(leaf);
-    recorder.entries_mut()[leaf.index()] = u64::MAX;
+    recorder.entries()[leaf.index()].store(u64::MAX, Ordering::Relaxed);
     recorder.count_entry(leaf);
     recorder.count_entry(leaf);
     recorder.count_entry(DefinedFuncIndex(99));
@@ -84,7 +85,7 @@ fn a_function_is_first_entered_once() {
 #[test]
 fn a_target_that_was_never_entered_is_known_by_its_identity() {
     let module = parse(PROGRAM);
-    let mut recorder = Recorder::new(&module);
+    let recorder = Recorder::new(&module);
     recorder.record_indirect(0, Some(index(&module, "unused")));
     let profile = Profile::from_trace(&module, recorder.finish(info("trap"))).unwrap();
     assert_eq!(of(&profile, &module, "unused").unwrap().entries, 0);

@@ -96,7 +96,7 @@ pub fn profile(module: &Module, entries: &[(u32, u64)]) -> Profile {
 }
 
 pub fn run(module: &Module, workload: &str, entries: &[(u32, u64)]) -> Profile {
-    let mut recorder = trjit_trace::Recorder::new(module);
+    let recorder = trjit_trace::Recorder::new(module);
     for &(function, count) in entries {
         let defined = module.defined_index(FuncIndex(function)).expect("the test names defined functions");
         (0..count).for_each(|_| recorder.count_entry(defined));

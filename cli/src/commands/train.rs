@@ -10,15 +10,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
-use trjit_runtime::{Config, Engine, Error, Module, Reason, Store, Tunables};
-use trjit_trace::{Profile, Recorder, RunInfo};
+use trjit_runtime::{Config, Engine, Error, Module, Reason, RunInfo, Store, Tunables};
 
 pub fn execute(train: &Train) -> Result<u8> {
     let options = Options::parse(&train.guest)?;
     let path = guest::module_path(&train.guest)?;
     let output = train.output.clone().unwrap_or_else(|| path.with_extension("trprof"));
     let tunables = Tunables { max_wasm_stack: options.max_wasm_stack.unwrap_or(Tunables::default().max_wasm_stack), ..Tunables::default() };
-    let engine = Engine::new(Config { tunables, ..Config::default() });
+    let engine = Engine::new(Config { tunables, record_profile: true, ..Config::default() });
     let module = Module::from_parsed(&engine, source::parse(path, source::read_wasm(path)?)?)?;
     check_writable(&output)?;
     let interrupt = Arc::new(AtomicBool::new(false));
@@ -29,12 +28,11 @@ pub fn execute(train: &Train) -> Result<u8> {
         stop::after(limit, store.interrupt_handle(), interrupt, Arc::clone(&stopped));
     }
     let linker = guest::linker(&engine, &mut store, &train.guest, &options)?;
-    store.record_next_instance(Recorder::new(module.parsed()));
     let start = Instant::now();
     let result = guest::run(&linker, &mut store, &module, &train.guest);
     let seconds = start.elapsed().as_secs_f64();
     let info = RunInfo { workload: train.workload.clone(), seconds, ended: ending(&result, &stopped), ..RunInfo::default() };
-    write_profile(&mut store, &module, info, &output, train.verbose)?;
+    write_profile(&engine, &module, info, &output, train.verbose)?;
     status(result, path, &stopped, train)
 }
 
@@ -78,9 +76,8 @@ fn check_writable(output: &Path) -> Result<()> {
     Ok(())
 }
 
-fn write_profile(store: &mut Store<trjit_wasi::WasiCtx>, module: &Module, info: RunInfo, output: &Path, verbose: bool) -> Result<()> {
-    let Some(recorder) = store.take_recorder() else { return Ok(()) };
-    let profile = Profile::from_trace(module.parsed(), recorder.finish(info))?;
+fn write_profile(engine: &Engine, module: &Module, info: RunInfo, output: &Path, verbose: bool) -> Result<()> {
+    let profile = engine.take_profile(module, info)?;
     profile.write(output)?;
     if verbose {
         let functions = profile.functions().iter().filter(|function| function.entries > 0).count();

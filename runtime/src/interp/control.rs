@@ -41,8 +41,7 @@ macro_rules! branch {
             return branch_with_many::<P>($origin, $sp, $fp, entry, $cx, $mem);
         }
         if P::RECORD {
-            let counter = (*$cx).branches.offset(entry.offset_from((*$cx).side_table));
-            *counter = (*counter).wrapping_add(1);
+            (*$cx).count_branch(entry);
         }
         let target = $fp.add((*entry).height as usize);
         if keep == 1 {
@@ -100,9 +99,7 @@ macro_rules! call_function {
         }
         let defined = (callee - (*$cx).imported_functions) as usize;
         let first_or_hot = if P::RECORD {
-            let entries = (*$cx).entries.add(defined);
-            *entries = (*entries).wrapping_add(1);
-            *entries == 1
+            (*$cx).count_entry(defined)
         } else {
             let hot = (*$cx).hotness.add(defined);
             let before = *hot;
@@ -224,8 +221,7 @@ handlers! { (ip, sp, fp, st, cx, mem);
     branch_with_many {
         let SideTableEntry { delta_ip, delta_st, keep, height } = *st;
         if P::RECORD {
-            let counter = (*cx).branches.offset(st.offset_from((*cx).side_table));
-            *counter = (*counter).wrapping_add(1);
+            (*cx).count_branch(st);
         }
         let target = fp.add(height as usize);
         std::ptr::copy(sp.sub(keep as usize), target, keep as usize);
@@ -314,9 +310,7 @@ handlers! { (ip, sp, fp, st, cx, mem);
         let callee = (*cx).callee;
         let defined = (callee - (*cx).imported_functions) as usize;
         if P::RECORD {
-            let entries = (*cx).entries.add(defined);
-            *entries = (*entries).wrapping_add(1);
-            if *entries == 1 {
+            if (*cx).count_entry(defined) {
                 out::record_first_entry(cx, callee);
             }
         } else {

@@ -4,10 +4,11 @@
 //! stay in the activation; every other call leaves it through [`super::out`].
 
 use crate::store::StoreInner;
-use std::sync::atomic::AtomicI32;
+use std::sync::atomic::{AtomicI32, AtomicU64};
 use trjit_module::flat::{FunctionRecord, SideTableEntry};
 use trjit_module::vm::{VmLayout, VmStore};
 use trjit_module::{FuncIndex, TrapCode};
+use trjit_trace::count;
 
 /// A suspended caller on the control stack.
 #[derive(Clone, Copy)]
@@ -78,8 +79,8 @@ pub struct Cx {
     pub st: *const SideTableEntry,
     pub trap: Option<TrapCode>,
     /// Training only: counters by function and by side table entry.
-    pub entries: *mut u64,
-    pub branches: *mut u64,
+    pub entries: *const AtomicU64,
+    pub branches: *const AtomicU64,
 }
 
 impl Cx {
@@ -95,6 +96,26 @@ impl Cx {
     /// The record of the running function, which is a defined one.
     pub fn record(&self) -> *const FunctionRecord {
         self.functions.wrapping_add((self.function - self.imported_functions) as usize)
+    }
+
+    /// Training: counts a taken branch.
+    ///
+    /// # Safety
+    /// The context records, and `entry` is in the module's side table.
+    #[inline(always)]
+    pub unsafe fn count_branch(&self, entry: *const SideTableEntry) {
+        // SAFETY: by contract; there is a counter for each entry.
+        unsafe { count(&*self.branches.offset(entry.offset_from(self.side_table))) };
+    }
+
+    /// Training: counts an invocation of a defined function; whether it is the first one.
+    ///
+    /// # Safety
+    /// The context records, and the module has the function.
+    #[inline(always)]
+    pub unsafe fn count_entry(&self, defined: usize) -> bool {
+        // SAFETY: by contract; there is a counter for each function.
+        unsafe { count(&*self.entries.add(defined)) == 1 }
     }
 
     /// Behind the last instruction of the running function.

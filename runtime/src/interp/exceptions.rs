@@ -120,8 +120,7 @@ unsafe fn land(cx: *mut Cx, module: &Module, handler: &HandlerRecord) {
             *target.add(count * words) = reference;
         }
         if !(*cx).branches.is_null() {
-            let counter = (*cx).branches.offset(entry.offset_from((*cx).side_table));
-            *counter = (*counter).wrapping_add(1);
+            (*cx).count_branch(entry);
         }
         (*cx).sp = target.add(keep as usize * words);
         (*cx).ip = (*cx).code.add((record.code_start + handler.at) as usize).offset(delta_ip as isize);

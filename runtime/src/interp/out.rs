@@ -163,10 +163,10 @@ pub unsafe fn function_is_new_or_hot(cx: *mut Cx, callee: u32) {
 #[inline(never)]
 pub unsafe fn record_first_entry(cx: *mut Cx, callee: u32) {
     // SAFETY: by contract.
-    if let Some(recorder) = unsafe { (*(*cx).store).recorder.as_mut() } {
-        // SAFETY: by contract.
-        let imported = unsafe { (*cx).imported_functions };
-        recorder.record_entry(DefinedFuncIndex(callee - imported));
+    unsafe {
+        if let Some(recorder) = &instance(cx).recorder {
+            recorder.record_entry(DefinedFuncIndex(callee - (*cx).imported_functions));
+        }
     }
 }
 
@@ -177,7 +177,7 @@ pub unsafe fn record_indirect(cx: *mut Cx, site: u32, callee_vmctx: *mut u8, fun
     // SAFETY: by contract.
     unsafe {
         let own = callee_vmctx == (*cx).vmctx;
-        if let Some(recorder) = (*(*cx).store).recorder.as_mut() {
+        if let Some(recorder) = &instance(cx).recorder {
             recorder.record_indirect(site, own.then_some(FuncIndex(function)));
         }
     }

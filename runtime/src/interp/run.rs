@@ -34,7 +34,7 @@ pub unsafe fn interpret(
         let mut activation = Activation::new(Kind::Interpreter(&raw const cx));
         activation.link(store);
         let saved = ((*store).stack_top, (*store).frame_top);
-        let recording = (*store).records((*instance).id);
+        let recording = (*instance).recorder.is_some();
         let cx = &raw mut cx;
         let words = (*cx).slot_words;
         let result = match (recording, words) {
@@ -73,8 +73,8 @@ unsafe fn first_frame(store: *mut StoreInner, instance: *mut InstanceInner, func
         let (params, locals) = (record.params as usize, record.locals as usize);
         move_values(Place { start: slots, words: crossing }, Place { start: fp, words: slot_words }, params);
         std::ptr::write_bytes(fp.add(params * slot_words), 0, (locals - params) * slot_words);
-        let (entries, branches) = (*store).counters((*instance).id);
-        let recording = !entries.is_null();
+        let recorder = (*instance).recorder.as_ref();
+        let recording = recorder.is_some();
         let code = if recording { module.code().as_ptr() } else { (*instance).quickened.code(module) };
         let mut cx = Cx {
             mem_len: 0,
@@ -108,8 +108,8 @@ unsafe fn first_frame(store: *mut StoreInner, instance: *mut InstanceInner, func
             fp,
             st: module.side_table().as_ptr().add(record.side_table_start as usize),
             trap: None,
-            entries,
-            branches,
+            entries: recorder.map_or(std::ptr::null(), |recorder| recorder.entries().as_ptr()),
+            branches: recorder.map_or(std::ptr::null(), |recorder| recorder.branches().as_ptr()),
         };
         out::refresh_memory(&raw mut cx);
         count_entry(&raw mut cx, recording);
@@ -126,9 +126,7 @@ unsafe fn count_entry(cx: *mut Cx, recording: bool) {
     unsafe {
         let defined = ((*cx).function - (*cx).imported_functions) as usize;
         if recording {
-            let entries = (*cx).entries.add(defined);
-            *entries = (*entries).wrapping_add(1);
-            if *entries == 1 {
+            if (*cx).count_entry(defined) {
                 out::record_first_entry(cx, (*cx).function);
             }
             return;

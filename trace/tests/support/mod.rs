@@ -2,6 +2,7 @@
 // Each test file is a crate of its own and uses a part of this.
 #![allow(dead_code)]
 
+use std::sync::atomic::Ordering;
 use trjit_module::{DefinedFuncIndex, FuncIndex, Module};
 use trjit_trace::{FunctionProfile, Profile, Recorder, RunInfo};
 
@@ -25,13 +26,13 @@ pub fn of<'a>(profile: &'a Profile, module: &Module, name: &str) -> Option<&'a F
 }
 
 /// Enters functions `times`, and takes each of their branches (not call sites) once more than its position says for each entry.
-pub fn enter(recorder: &mut Recorder, module: &Module, name: &str, times: u64) {
+pub fn enter(recorder: &Recorder, module: &Module, name: &str, times: u64) {
     let function = defined(module, name);
     let record = module.functions()[function.index()];
     for _ in 0..times {
         recorder.count_entry(function);
         for position in 0..record.side_table_len {
-            recorder.branches_mut()[(record.side_table_start + position) as usize] += 1 + u64::from(position);
+            recorder.branches()[(record.side_table_start + position) as usize].fetch_add(1 + u64::from(position), Ordering::Relaxed);
         }
     }
 }

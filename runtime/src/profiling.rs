@@ -1,0 +1,36 @@
+//! Training from the API: what an engine with [`Config::record_profile`](crate::Config::record_profile) has recorded becomes a profile.
+//!
+//! ```text
+//! Module -> Recording <- Recorder of each Instance (in any store, on any thread)
+//!           Recording -> take -> Trace -> Profile -> *.trprof, assembly
+//! ```
+
+use crate::code::Module;
+use crate::engine::Engine;
+use trjit_trace::{MergeError, Profile, RunInfo};
+
+/// Why there is no profile.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProfileError {
+    #[error("the engine does not record; make one with `Config::record_profile(true)`")]
+    NotRecording,
+    #[error("the module was made with another engine; take its profile from that one")]
+    OtherEngine,
+    #[error(transparent)]
+    Inconsistent(#[from] MergeError),
+}
+
+impl Engine {
+    /// What all instances of a module (of this [`Module`] and its clones) did since it was last taken, or since the first one was made, in all stores, also in those
+    /// that are gone: as a profile with one run, which `run` describes. `"name".into()` names its workload; `seconds` of 0 stands for the time since then.
+    ///
+    /// Any thread may take it while guests run, and they are not stopped. Each call, branch and target is counted in exactly one of the profiles that are taken; what
+    /// happens at this very moment may be divided between two of them. All of them together are their [`Profile::merge`].
+    pub fn take_profile(&self, module: &Module, run: impl Into<RunInfo>) -> Result<Profile, ProfileError> {
+        if !module.code.engine().is(self) {
+            return Err(ProfileError::OtherEngine);
+        }
+        let recording = module.code.recording().ok_or(ProfileError::NotRecording)?;
+        Ok(Profile::from_trace(module.parsed(), recording.take(run.into()))?)
+    }
+}
