@@ -6,15 +6,15 @@ use bytes::Bytes;
 use common::{Scripted, functions, module, profile, run};
 use std::collections::HashMap;
 use std::sync::Mutex;
-use trjit_assemble::options::{TierRule, parse_level};
+use trjit_assemble::options::parse_level;
 use trjit_assemble::{Assembled, Options, Phase, Progress, Silent, assemble};
 use trjit_cache_format::{CacheFile, CodeItem, Edge, ProfileSource};
-use trjit_code::{CpuLevel, MemoryStyle, Tier};
+use trjit_code::{CpuLevel, Tier};
 use trjit_module::{FuncIndex, Module};
 use trjit_trace::Profile;
 
 fn options(all: bool) -> Options {
-    Options { level: CpuLevel::V1, memory: MemoryStyle::Reserved, fuel: false, threads: Some(2), all, tiers: TierRule::default() }
+    Options { all, ..common::options(CpuLevel::V1) }
 }
 
 fn make(module: &Module, profile: Option<&Profile>, options: &Options, script: &Scripted) -> (Assembled, CacheFile) {

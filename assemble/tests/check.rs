@@ -3,13 +3,13 @@
 mod common;
 
 use bytes::Bytes;
-use common::{fixtures, module, profile};
+use common::{cache, fixtures, module, options, profile};
 use trjit_assemble::check::{CheckError, Checked, Fault, Violation, check};
-use trjit_assemble::options::TierRule;
-use trjit_assemble::{Options, Silent, assemble};
+use trjit_assemble::{Options, Silent};
 use trjit_cache_format::{Builder, CacheBuilder, CacheFile, CodeItem, Edge, LinkedText, PlacedFunction, ProfileSource, write};
 use trjit_code::{
-    CallSite, CompileError, CompileRequest, CompiledFunction, Compiler, CpuFeatures, CpuLevel, MemoryStyle, Settings, Tier, TrapSite,
+    CallSite, CompileError, CompileRequest, CompiledFunction, Compiler, CpuFeatures, CpuLevel, HandlerSite, MemoryStyle, Settings, Tier,
+    TrapSite,
 };
 use trjit_compile::CraneliftCompiler;
 use trjit_module::{FuncIndex, Module, TrapCode, TypeIndex};
@@ -29,15 +29,6 @@ const PROGRAM: &str = r#"(module
   (func $level (param i64 f64) (result f64)
     (f64.add (f64.nearest (local.get 1))
       (f64.convert_i64_u (i64.add (i64.popcnt (local.get 0)) (i64.add (i64.clz (local.get 0)) (i64.shl (local.get 0) (i64.clz (local.get 0)))))))))"#;
-
-fn options(level: CpuLevel) -> Options {
-    Options { level, memory: MemoryStyle::Reserved, fuel: false, threads: Some(2), all: true, tiers: TierRule::default() }
-}
-
-fn make(module: &Module, options: &Options, compiler: &dyn Compiler) -> CacheFile {
-    let assembled = assemble(module, None, options, compiler, &Silent).expect("the module assembles");
-    CacheFile::parse(assembled.bytes).expect("the cache parses")
-}
 
 fn judge(file: &CacheFile, module: &Module, options: &Options, compiler: &dyn Compiler) -> Result<Checked, Vec<Violation>> {
     match check(file, module, None, options, compiler, &Silent) {
@@ -76,11 +67,15 @@ fn forge(file: &CacheFile, module: &Module, level: CpuLevel, change: impl FnOnce
     CacheFile::parse(Bytes::from(bytes)).expect("the cache parses")
 }
 
-/// The faults of a forged file.
+/// The faults of a forged file of [`PROGRAM`].
 fn forged(change: impl FnOnce(&mut LinkedText)) -> Vec<Fault> {
-    let (module, compiler) = (module(PROGRAM), CraneliftCompiler::default());
+    forged_from(PROGRAM, change)
+}
+
+fn forged_from(program: &str, change: impl FnOnce(&mut LinkedText)) -> Vec<Fault> {
+    let (module, compiler) = (module(program), CraneliftCompiler::default());
     let options = options(CpuLevel::V2);
-    let file = forge(&make(&module, &options, &compiler), &module, CpuLevel::V2, change);
+    let file = forge(&cache(&module, None, &options, &compiler), &module, CpuLevel::V2, change);
     faults(judge(&file, &module, &options, &compiler))
 }
 
@@ -98,7 +93,7 @@ fn what_was_assembled_passes_on_every_level_and_memory_style() {
             [(CpuLevel::V1, MemoryStyle::Checked), (CpuLevel::V2, MemoryStyle::Reserved), (CpuLevel::V3, MemoryStyle::Reserved)]
         {
             let options = Options { memory, ..options(level) };
-            let file = make(&module, &options, &compiler);
+            let file = cache(&module, None, &options, &compiler);
             let checked = judge(&file, &module, &options, &compiler).unwrap_or_else(|found| panic!("{name} on {level:?}: {found:#?}"));
             assert_eq!(checked.functions as usize + checked.trampolines as usize, file.functions().len());
             instructions += checked.instructions;
@@ -108,7 +103,7 @@ fn what_was_assembled_passes_on_every_level_and_memory_style() {
     // The cheap tier's code looks different.
     let cheap = Liar::new(CpuLevel::V2, Tier::A1);
     for (name, module) in fixtures().into_iter().chain([("program".to_string(), module(PROGRAM))]) {
-        let file = make(&module, &options(CpuLevel::V2), &cheap);
+        let file = cache(&module, None, &options(CpuLevel::V2), &cheap);
         judge(&file, &module, &options(CpuLevel::V2), &cheap).unwrap_or_else(|found| panic!("{name} in A1: {found:#?}"));
     }
 }
@@ -118,8 +113,7 @@ fn what_a_profile_selects_passes_in_both_tiers_and_any_number_of_threads() {
     let (module, compiler) = (module(PROGRAM), CraneliftCompiler::default());
     let recorded = profile(&module, &[(5, 1), (4, 9), (3, 1), (1, 3)]);
     let options = Options { all: false, ..options(CpuLevel::V3) };
-    let assembled = assemble(&module, Some(&recorded), &options, &compiler, &Silent).expect("the module assembles");
-    let file = CacheFile::parse(assembled.bytes).expect("the cache parses");
+    let file = cache(&module, Some(&recorded), &options, &compiler);
     for threads in [1, 3] {
         let options = Options { threads: Some(threads), ..options.clone() };
         let checked = check(&file, &module, Some(&recorded), &options, &compiler, &Silent).expect("the cache is right");
@@ -142,7 +136,7 @@ fn what_a_profile_selects_passes_in_both_tiers_and_any_number_of_threads() {
 fn every_byte_of_code_is_guarded() {
     let (module, compiler) = (module(PROGRAM), CraneliftCompiler::default());
     let options = options(CpuLevel::V2);
-    let file = make(&module, &options, &compiler);
+    let file = cache(&module, None, &options, &compiler);
     let units: Vec<PlacedFunction> = file.functions().iter().collect();
     let end = units.iter().map(|unit| unit.offset + unit.len).max().expect("there is code");
     let mut flips = 0;
@@ -234,6 +228,19 @@ fn wrong_tables_are_found() {
 }
 
 #[test]
+fn wrong_handlers_are_found() {
+    let program = r#"(module (tag $e) (func $throw (throw $e))
+      (func (export "catch") (block $h (try_table (catch $e $h) (call $throw)))))"#;
+    let changes: [fn(&mut HandlerSite); 3] = [|site| site.landing += 1, |site| site.frame_offset += 16, |site| site.offset += 1];
+    for change in changes {
+        let found = forged_from(program, |text| change(text.handlers.first_mut().expect("a call has a handler")));
+        assert!(matches!(&found[..], [Fault::Handler { found: Some(_), expected: Some(_) }]), "{found:?}");
+    }
+    let lost = forged_from(program, |text| text.handlers.clear());
+    assert!(matches!(&lost[..], [Fault::Handler { found: None, expected: Some(_) }]), "{lost:?}");
+}
+
+#[test]
 fn functions_that_are_missing_or_too_many_or_of_another_tier_are_found() {
     let (module, compiler) = (module(PROGRAM), CraneliftCompiler::default());
     let options = options(CpuLevel::V2);
@@ -259,7 +266,7 @@ fn functions_that_are_missing_or_too_many_or_of_another_tier_are_found() {
     assert_eq!(crossing, [Fault::Missing]);
     // A cache of everything is too much for a profile.
     let recorded = profile(&module, &[(1, 9)]);
-    let all = make(&module, &options, &compiler);
+    let all = cache(&module, None, &options, &compiler);
     let error = check(&all, &module, Some(&recorded), &Options { all: false, ..options }, &compiler, &Silent).expect_err("too many");
     assert!(error.to_string().contains("function 2 (two): the file has code of it"), "{error}");
 }
@@ -267,7 +274,7 @@ fn functions_that_are_missing_or_too_many_or_of_another_tier_are_found() {
 #[test]
 fn a_file_of_another_module_or_other_settings_is_found() {
     let (module, compiler) = (module(PROGRAM), CraneliftCompiler::default());
-    let file = make(&module, &options(CpuLevel::V2), &compiler);
+    let file = cache(&module, None, &options(CpuLevel::V2), &compiler);
     let other = common::module(&PROGRAM.replace("i32.const 11", "i32.const 12"));
     let found = faults(judge(&file, &other, &options(CpuLevel::V2), &compiler));
     assert!(found.contains(&Fault::Section { section: ".trjit.code" }), "{found:?}");
@@ -282,7 +289,7 @@ fn a_file_of_another_module_or_other_settings_is_found() {
 fn damage_is_refused_before_anything_else() {
     let (module, compiler) = (module(PROGRAM), CraneliftCompiler::default());
     let options = options(CpuLevel::V2);
-    let mut bytes = make(&module, &options, &compiler).bytes().to_vec();
+    let mut bytes = cache(&module, None, &options, &compiler).bytes().to_vec();
     let file = CacheFile::parse(Bytes::from(bytes.clone())).expect("the cache parses");
     bytes[file.section_range(trjit_cache_format::SectionId::Text).start + 40] ^= 1;
     let damaged = CacheFile::parse(Bytes::from(bytes)).expect("the manifest is whole");
@@ -293,7 +300,7 @@ fn damage_is_refused_before_anything_else() {
 #[test]
 fn code_of_a_higher_level_under_a_lower_manifest_is_found() {
     let (module, compiler) = (module(PROGRAM), CraneliftCompiler::default());
-    let high = make(&module, &options(CpuLevel::V3), &compiler);
+    let high = cache(&module, None, &options(CpuLevel::V3), &compiler);
     let low = forge(&high, &module, CpuLevel::V1, |text| {
         text.functions.iter_mut().for_each(|placed| placed.features = CpuFeatures::NONE);
     });
@@ -353,7 +360,7 @@ impl Compiler for Liar {
 fn a_compiler_that_uses_more_than_it_declares_is_found_by_the_disassembler_alone() {
     let module = module(PROGRAM);
     let liar = Liar::new(CpuLevel::V3, Tier::Ap4);
-    let file = make(&module, &options(CpuLevel::V2), &liar);
+    let file = cache(&module, None, &options(CpuLevel::V2), &liar);
     let error = check(&file, &module, None, &options(CpuLevel::V2), &liar, &Silent).expect_err("it lies");
     assert!(error.help().contains("--cpu-level"), "{}", error.help());
     let CheckError::Violations(violations) = error else { panic!("{error}") };
@@ -365,7 +372,7 @@ fn a_compiler_that_uses_more_than_it_declares_is_found_by_the_disassembler_alone
     assert!(told.starts_with("function 5 (level) at +0x"), "{told}");
     assert!(told.contains(" needs ") && told.contains("but the code declares sse3, ssse3, sse4.1"), "{told}");
     let honest = Liar::new(CpuLevel::V2, Tier::Ap4);
-    assert!(judge(&make(&module, &options(CpuLevel::V2), &honest), &module, &options(CpuLevel::V2), &honest).is_ok());
+    assert!(judge(&cache(&module, None, &options(CpuLevel::V2), &honest), &module, &options(CpuLevel::V2), &honest).is_ok());
 }
 
 /// Gives every function the same code.
@@ -400,7 +407,7 @@ fn said(body: &[u8], tables: impl FnOnce(&mut CompiledFunction)) -> String {
     tables(&mut code);
     let compiler = Fixed(code, CraneliftCompiler::default());
     let (module, options) = (module("(module (func $f))"), options(CpuLevel::V3));
-    match judge(&make(&module, &options, &compiler), &module, &options, &compiler) {
+    match judge(&cache(&module, None, &options, &compiler), &module, &options, &compiler) {
         Ok(_) => String::new(),
         Err(found) => found.iter().map(Violation::to_string).collect::<Vec<_>>().join("\n"),
     }
@@ -459,6 +466,26 @@ fn code_that_runs_on_and_tables_that_point_nowhere_are_named() {
     let call = |offset| move |code: &mut CompiledFunction| code.call_sites.push(CallSite { offset, wasm: 0 });
     assert_eq!(said(&[0xff, 0xd0], call(6)), "");
     assert!(said(&[0x90], call(5)).contains("a return address is listed here, where no call ends"));
+    // call rax, which returns to +6; the frame's end there serves as the handler.
+    let handler = |offset, landing| {
+        move |code: &mut CompiledFunction| {
+            code.call_sites.push(CallSite { offset: 6, wasm: 0 });
+            code.handlers.push(HandlerSite { offset, landing, frame_offset: 0 });
+        }
+    };
+    assert_eq!(said(&[0xff, 0xd0], handler(6, 7)), "");
+    let inside = said(&[0xff, 0xd0], handler(6, 5));
+    assert!(inside.contains("at +0x5: a handler is listed here, where an instruction is in its middle"), "{inside}");
+    let nowhere = said(&[0xff, 0xd0], handler(7, 6));
+    assert!(nowhere.contains("at +0x7: a call with a handler is listed here, where no call ends"), "{nowhere}");
+    // A handler in a jump table: lea rax, [rip + 2]; jmp rax; the table's one entry, to pop rbp.
+    let table = [0x48, 0x8d, 0x05, 2, 0, 0, 0, 0xff, 0xe0, 6, 0, 0, 0, 0xff, 0xd0];
+    let data = said(&table, |code| {
+        code.blocks = vec![0, 17];
+        code.call_sites.push(CallSite { offset: 19, wasm: 0 });
+        code.handlers.push(HandlerSite { offset: 19, landing: 13, frame_offset: 0 });
+    });
+    assert!(data.contains("at +0xd: a handler is listed here, where no code lies"), "{data}");
 }
 
 #[test]

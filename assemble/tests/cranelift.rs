@@ -3,14 +3,12 @@
 mod common;
 
 use bytes::Bytes;
-use common::{fixtures, module, profile};
-use trjit_assemble::options::TierRule;
+use common::{cache, fixtures, module, profile};
 use trjit_assemble::{Options, Silent, assemble};
 use trjit_cache_format::{CacheFile, CodeItem, Edge};
-use trjit_code::{CompileError, CompileRequest, CompiledFunction, Compiler, CpuLevel, MemoryStyle, Settings};
+use trjit_code::{CpuLevel, Steered};
 use trjit_compile::CraneliftCompiler;
-use trjit_module::{FuncIndex, Module, TrapCode, TypeIndex};
-use trjit_trace::Profile;
+use trjit_module::{FuncIndex, TrapCode};
 
 const PROGRAM: &str = r#"(module
   (import "env" "log" (func $log (param i32)))
@@ -25,12 +23,7 @@ const PROGRAM: &str = r#"(module
     (call $main (i32.const 8))))"#;
 
 fn options(all: bool, threads: usize) -> Options {
-    Options { level: CpuLevel::V3, memory: MemoryStyle::Reserved, fuel: false, threads: Some(threads), all, tiers: TierRule::default() }
-}
-
-fn cache(module: &Module, profile: Option<&Profile>, options: &Options, compiler: &dyn Compiler) -> CacheFile {
-    let assembled = assemble(module, profile, options, compiler, &Silent).expect("the module assembles");
-    CacheFile::parse(assembled.bytes).expect("the cache parses")
+    Options { threads: Some(threads), all, ..common::options(CpuLevel::V3) }
 }
 
 fn edges(file: &CacheFile) -> Vec<(u32, u32)> {
@@ -67,42 +60,14 @@ fn the_tables_of_the_file_point_into_the_right_function() {
     assert_eq!(calls.iter().filter(|&&function| function == 4).count(), 1);
 }
 
-/// The real compiler, which fails for one function.
-struct FailsFor(FuncIndex, CraneliftCompiler);
-
-impl Compiler for FailsFor {
-    fn compile(&self, request: &CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
-        match request.function == self.0 {
-            true => Err(CompileError::Unsupported { function: self.0, what: "this".into() }),
-            false => self.1.compile(request),
-        }
-    }
-
-    fn to_native(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
-        self.1.to_native(module, ty, settings)
-    }
-
-    fn to_interpreter(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
-        self.1.to_interpreter(module, ty, settings)
-    }
-
-    fn tail_to_native(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
-        self.1.tail_to_native(module, ty, settings)
-    }
-
-    fn version(&self) -> String {
-        self.1.version()
-    }
-}
-
 #[test]
 fn callers_of_a_function_that_fails_are_as_if_it_was_never_planned() {
     let module = module(PROGRAM);
-    let compiler = FailsFor(FuncIndex(2), CraneliftCompiler::default());
+    let compiler = Steered::new(CraneliftCompiler::default(), |request| (request.function.0 != 2).then_some(request.tier));
     let failed = cache(&module, None, &options(true, 2), &compiler);
     assert_eq!(edges(&failed), [(3, 1), (4, 3)]);
     let recorded = profile(&module, &[(1, 5), (3, 5), (4, 5)]);
-    let unplanned = cache(&module, Some(&recorded), &options(false, 2), &compiler.1);
+    let unplanned = cache(&module, Some(&recorded), &options(false, 2), &CraneliftCompiler::default());
     assert!(failed.text() == unplanned.text(), "the same text");
 }
 

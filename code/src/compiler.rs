@@ -74,6 +74,8 @@ pub enum CompileError {
     Unsupported { function: FuncIndex, what: String },
     #[error("function {function} is too large for the code generator: {detail}")]
     TooLarge { function: FuncIndex, detail: String },
+    #[error("function {function} is left to the interpreter")]
+    NotChosen { function: FuncIndex },
     #[error("function {function}: internal error of the code generator: {detail}")]
     Internal { function: FuncIndex, detail: String },
 }

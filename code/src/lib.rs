@@ -9,10 +9,12 @@
 #![forbid(unsafe_code)]
 
 pub mod compiler;
+pub mod steered;
 pub mod target;
 pub mod unit;
 
 pub use compiler::{CompileError, CompileRequest, Compiler, DirectCalls, Entry, NoDirectCalls, Tier};
+pub use steered::Steered;
 pub use target::{CpuFeature, CpuFeatures, CpuLevel, MemoryStyle, Settings};
 pub use unit::{CallSite, CompiledFunction, HandlerSite, Relocation, RelocationKind, TrapSite};
 

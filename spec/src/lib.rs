@@ -8,7 +8,6 @@
 //! stands there must fail.
 #![forbid(unsafe_code)]
 
-pub mod compilers;
 pub mod host;
 pub mod ledger;
 pub mod message;

@@ -3,12 +3,11 @@
 //! Compiled modes compile everything before the first call, so that no assertion runs in the interpreter by accident; what the compiler refuses is
 //! an error of the module.
 
-use crate::compilers::{Complaints, Steered};
 use anyhow::{Context, Result, bail};
 use std::cell::Cell;
 use std::sync::Arc;
 use trjit_cache_format::{Expectations, ModuleId};
-use trjit_code::{MemoryStyle, Tier};
+use trjit_code::{Compiler, MemoryStyle, Steered, Tier};
 use trjit_compile::CraneliftCompiler;
 use trjit_runtime::{Config, Engine, Module, Tunables};
 use trjit_runtime_loader::MappedCache;
@@ -69,21 +68,21 @@ impl Mode {
 pub struct Workshop {
     mode: Mode,
     engine: Engine,
-    complaints: Complaints,
+    compiler: Arc<Steered<CraneliftCompiler>>,
     scratch: tempfile::TempDir,
     caches: Cell<u32>,
 }
 
 impl Workshop {
     pub fn new(mode: Mode) -> Result<Workshop> {
-        let complaints = Complaints::default();
-        let compiler = match mode {
+        let steered = Arc::new(steered(mode));
+        let compiler: Option<Arc<dyn Compiler>> = match mode {
             Mode::Interpreter | Mode::Cache => None,
-            Mode::A1 | Mode::Ap4 | Mode::MixedEven | Mode::MixedOdd => Some(Arc::new(steered(mode, &complaints)) as Arc<_>),
+            Mode::A1 | Mode::Ap4 | Mode::MixedEven | Mode::MixedOdd => Some(steered.clone()),
         };
         let tunables = Tunables { background: false, call_threshold: 1, loop_threshold: 1, recheck_interval: 1, ..Tunables::default() };
         let engine = Engine::new(Config { compiler, tunables, ..Config::default() });
-        Ok(Workshop { mode, engine, complaints, scratch: tempfile::tempdir()?, caches: Cell::new(0) })
+        Ok(Workshop { mode, engine, compiler: steered, scratch: tempfile::tempdir()?, caches: Cell::new(0) })
     }
 
     pub fn engine(&self) -> &Engine {
@@ -112,8 +111,8 @@ impl Workshop {
     /// As the command line does it: assembled, written, mapped, nothing parsed.
     fn through_cache_file(&self, wasm: &[u8], parsed: &trjit_module::Module) -> Result<Module> {
         let options = trjit_assemble::Options { threads: Some(1), all: true, ..trjit_assemble::Options::default() };
-        let compiler = steered(self.mode, &self.complaints);
-        let assembled = trjit_assemble::assemble(parsed, None, &options, &compiler, &trjit_assemble::Silent).context("assembly fails")?;
+        let assembled =
+            trjit_assemble::assemble(parsed, None, &options, &*self.compiler, &trjit_assemble::Silent).context("assembly fails")?;
         self.no_complaints()?;
         let compiled: u64 = assembled.summary.compiled.iter().map(|tier| u64::from(tier.functions)).sum();
         if compiled != expected_functions(parsed, self.mode) as u64 {
@@ -131,15 +130,17 @@ impl Workshop {
     }
 
     fn no_complaints(&self) -> Result<()> {
-        match self.complaints.take().first() {
+        match self.compiler.take_failures().first() {
             Some(complaint) => bail!("not compiled: {complaint}"),
             None => Ok(()),
         }
     }
 }
 
-fn steered(mode: Mode, complaints: &Complaints) -> Steered {
-    Steered { inner: CraneliftCompiler::new(), tier: mode.tier(), parity: mode.parity(), complaints: complaints.clone() }
+/// The compiler as a mode wants it: at one tier, perhaps for every second function only.
+fn steered(mode: Mode) -> Steered<CraneliftCompiler> {
+    let (tier, parity) = (mode.tier(), mode.parity());
+    Steered::new(CraneliftCompiler::new(), move |request| parity.is_none_or(|parity| request.function.0 % 2 == parity).then_some(tier))
 }
 
 /// Functions that a mode must compile.

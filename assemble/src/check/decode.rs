@@ -8,7 +8,8 @@
 //!
 //! Invariants that are checked: every instruction is valid, needs no CPU feature beyond the declared ones, and is none that reaches the system;
 //! direct branches and jump tables lead to instructions of the unit, or to the start of another one; control never runs into data nor out of the unit;
-//! traps and return addresses are listed exactly where the code has them; the frame is linked, so that the stack can be walked.
+//! traps and return addresses are listed exactly where the code has them; handlers are entered at an instruction, from a call; the frame is linked, so that the
+//! stack can be walked.
 
 use super::features;
 use super::violation::Fault;
@@ -239,17 +240,23 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Traps, return addresses and blocks stand where the tables beside the code say.
+    /// Traps, return addresses, blocks and handlers stand where the tables beside the code say.
     fn check_tables(&mut self) {
         let compiled = self.code.compiled;
+        let landings = compiled.handlers.iter().map(|handler| (handler.landing, "a handler"));
         let traps = compiled.traps.iter().map(|trap| (trap.offset, "a trap"));
         // A block may be empty at the very end of the code.
         let blocks = compiled.blocks.iter().map(|&block| (block, "a block")).filter(|&(block, _)| block < self.code.bytes.len() as u32);
-        for (offset, what) in traps.chain(blocks).collect::<Vec<_>>() {
+        for (offset, what) in traps.chain(blocks).chain(landings).collect::<Vec<_>>() {
             match self.byte(i64::from(offset)) {
                 Some(Byte::Start) => {}
                 Some(Byte::Inside) => self.fault(offset, Fault::Listed { what, found: "an instruction is in its middle" }),
                 Some(Byte::Data) | None => self.fault(offset, Fault::Listed { what, found: "no code lies" }),
+            }
+        }
+        for offset in compiled.handlers.iter().map(|handler| handler.offset) {
+            if self.returns.binary_search(&offset).is_err() {
+                self.fault(offset, Fault::Listed { what: "a call with a handler", found: "no call ends" });
             }
         }
         let listed: Vec<u32> = compiled.call_sites.iter().map(|site| site.offset).collect();

@@ -4,12 +4,26 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use trjit_assemble::options::TierRule;
+use trjit_assemble::{Options, Silent, assemble};
+use trjit_cache_format::CacheFile;
 use trjit_code::*;
 use trjit_module::{FuncIndex, Module, TrapCode, TypeIndex};
 use trjit_trace::Profile;
 
 pub fn module(text: &str) -> Module {
     Module::parse(wat::parse_str(text).expect("the test's text is valid")).expect("the test's module is valid")
+}
+
+/// Everything gets code.
+pub fn options(level: CpuLevel) -> Options {
+    Options { level, memory: MemoryStyle::Reserved, fuel: false, threads: Some(2), all: true, tiers: TierRule::default() }
+}
+
+/// The cache of a module, read again.
+pub fn cache(module: &Module, profile: Option<&Profile>, options: &Options, compiler: &dyn Compiler) -> CacheFile {
+    let assembled = assemble(module, profile, options, compiler, &Silent).expect("the module assembles");
+    CacheFile::parse(assembled.bytes).expect("the cache parses")
 }
 
 /// `count` functions of one type, none of which does anything.

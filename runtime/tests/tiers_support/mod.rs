@@ -1,9 +1,8 @@
 //! The mixes of tiers that the tests of the language run on.
 
 use std::sync::Arc;
-use trjit_code::{CompileError, CompileRequest, CompiledFunction, Compiler, Entry, Settings, Tier};
+use trjit_code::{Compiler, Entry, Steered, Tier};
 use trjit_compile::CraneliftCompiler;
-use trjit_module::TypeIndex;
 use trjit_runtime::{Config, Engine, Instance, Linker, Module, Store, Tunables, Val};
 
 /// Which functions are compiled, and whether loops of the others are.
@@ -31,37 +30,16 @@ pub const MIXES: &[Mix] = &[
     mix("odd and loops compiled", false, true, true),
 ];
 
-struct Only(Mix, CraneliftCompiler);
-
-impl Compiler for Only {
-    fn compile(&self, request: &CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
-        let function = request.function;
-        let wanted = match request.entry {
-            Entry::Start if function.0.is_multiple_of(2) => self.0.even,
-            Entry::Start => self.0.odd,
-            Entry::At(_) => self.0.loops,
-        };
-        if !wanted {
-            return Err(CompileError::Unsupported { function, what: "what the test leaves to the interpreter".into() });
-        }
-        let compiled = self.1.compile(&CompileRequest { tier: self.0.tier, ..*request });
-        Ok(compiled.unwrap_or_else(|error| panic!("{}: {error}", self.0.name)))
-    }
-
-    fn to_native(&self, module: &trjit_module::Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
-        self.1.to_native(module, ty, settings)
-    }
-
-    fn to_interpreter(&self, module: &trjit_module::Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
-        self.1.to_interpreter(module, ty, settings)
-    }
-
-    fn tail_to_native(&self, module: &trjit_module::Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
-        self.1.tail_to_native(module, ty, settings)
-    }
-
-    fn version(&self) -> String {
-        self.1.version()
+impl Mix {
+    fn compiler(self) -> Arc<Steered<CraneliftCompiler>> {
+        Arc::new(Steered::new(CraneliftCompiler::new(), move |request| {
+            let wanted = match request.entry {
+                Entry::Start if request.function.0.is_multiple_of(2) => self.even,
+                Entry::Start => self.odd,
+                Entry::At(_) => self.loops,
+            };
+            wanted.then_some(self.tier)
+        }))
     }
 }
 
@@ -70,11 +48,13 @@ pub struct World {
     pub engine: Engine,
     pub store: Store<()>,
     pub linker: Linker<()>,
+    compiler: Arc<Steered<CraneliftCompiler>>,
 }
 
 impl World {
     pub fn new(mix: Mix) -> World {
-        let compiler = (mix.even || mix.odd || mix.loops).then(|| Arc::new(Only(mix, CraneliftCompiler::new())) as Arc<dyn Compiler>);
+        let steered = mix.compiler();
+        let compiler = (mix.even || mix.odd || mix.loops).then(|| steered.clone() as Arc<dyn Compiler>);
         let tunables = Tunables {
             background: false,
             call_threshold: u32::MAX,
@@ -84,7 +64,7 @@ impl World {
         };
         let engine = Engine::new(Config { compiler, tunables, ..Config::default() });
         let store = Store::new(&engine, ()).unwrap();
-        World { engine, store, linker: Linker::new() }
+        World { engine, store, linker: Linker::new(), compiler: steered }
     }
 
     pub fn module(&self, wat: &str) -> Module {
@@ -106,7 +86,11 @@ impl World {
 /// Runs a test on every mix, on a thread with a small stack.
 pub fn on_every_mix(test: fn(&mut World)) {
     for &mix in MIXES {
-        let run = move || test(&mut World::new(mix));
+        let run = move || {
+            let mut world = World::new(mix);
+            test(&mut world);
+            assert_eq!(world.compiler.take_failures(), [], "what the mix wants compiled is interpreted");
+        };
         let thread = std::thread::Builder::new().name(mix.name.to_string()).stack_size(512 << 10).spawn(run).unwrap();
         assert!(thread.join().is_ok(), "mix: {}", mix.name);
     }

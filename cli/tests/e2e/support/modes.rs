@@ -3,9 +3,9 @@
 use super::command::{Trjit, trjit};
 use std::path::{Path, PathBuf};
 use trjit_assemble::{Options, Silent};
-use trjit_code::{CompileError, CompileRequest, CompiledFunction, Compiler, Settings};
+use trjit_code::Steered;
 use trjit_compile::CraneliftCompiler;
-use trjit_module::{FuncIndex, Module, TypeIndex};
+use trjit_module::{FuncIndex, Module};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mode {
@@ -62,10 +62,9 @@ impl Program {
         let bytes = std::fs::read(module).expect("the fixture is readable");
         let wasm = wat::parse_bytes(&bytes).expect("the fixture's text is valid").into_owned();
         let parsed = Module::parse(wasm).expect("the fixture is a module that is supported");
-        let translate = |_: FuncIndex| true;
-        program.assemble(&parsed, "all", &translate);
-        program.assemble(&parsed, "even", &|function| function.0 % 2 == 0);
-        program.assemble(&parsed, "odd", &|function| function.0 % 2 == 1);
+        program.assemble(&parsed, "all", |_| true);
+        program.assemble(&parsed, "even", |function| function.0 % 2 == 0);
+        program.assemble(&parsed, "odd", |function| function.0 % 2 == 1);
         program
     }
 
@@ -74,8 +73,8 @@ impl Program {
         self.caches.join(which).with_extension("trjit")
     }
 
-    fn assemble(&self, module: &Module, which: &str, wanted: &(dyn Fn(FuncIndex) -> bool + Sync)) {
-        let compiler = Selective { wanted, inner: CraneliftCompiler::new() };
+    fn assemble(&self, module: &Module, which: &str, wanted: fn(FuncIndex) -> bool) {
+        let compiler = Steered::new(CraneliftCompiler::new(), move |request| wanted(request.function).then_some(request.tier));
         let options = Options { all: true, threads: Some(1), ..Options::default() };
         let assembled = trjit_assemble::assemble(module, None, &options, &compiler, &Silent).expect("the fixture can be assembled");
         let refused = module
@@ -115,36 +114,5 @@ impl Program {
         };
         let module = if mode == Mode::Precompiled { self.cache("all") } else { self.module.clone() };
         command.args(options).arg(module).args(guest)
-    }
-}
-
-/// The real compiler for some functions; the others stay with the interpreter.
-struct Selective<'a> {
-    wanted: &'a (dyn Fn(FuncIndex) -> bool + Sync),
-    inner: CraneliftCompiler,
-}
-
-impl Compiler for Selective<'_> {
-    fn compile(&self, request: &CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
-        match (self.wanted)(request.function) {
-            true => self.inner.compile(request),
-            false => Err(CompileError::Unsupported { function: request.function, what: "nothing that this test wants compiled".into() }),
-        }
-    }
-
-    fn to_native(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
-        self.inner.to_native(module, ty, settings)
-    }
-
-    fn to_interpreter(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
-        self.inner.to_interpreter(module, ty, settings)
-    }
-
-    fn tail_to_native(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
-        self.inner.tail_to_native(module, ty, settings)
-    }
-
-    fn version(&self) -> String {
-        self.inner.version()
     }
 }

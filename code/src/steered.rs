@@ -1,0 +1,118 @@
+//! A compiler that does only what it is told to: each function at a chosen tier, or not at all. It makes mixes of compiled and interpreted functions
+//! for tests, fuzzing and measurements; what nobody chose is refused, and so stays with the interpreter.
+
+use crate::compiler::{CompileError, CompileRequest, Compiler, Tier};
+use crate::target::Settings;
+use crate::unit::CompiledFunction;
+use std::sync::{Mutex, PoisonError};
+use trjit_module::{Module, TypeIndex};
+
+/// Says at which tier a request is compiled; `None` leaves the function (or the loop) to the interpreter.
+type Choose = dyn Fn(&CompileRequest<'_>) -> Option<Tier> + Send + Sync;
+
+/// Another compiler behind a choice. Crossings are always made: every mix needs them.
+pub struct Steered<C> {
+    inner: C,
+    choose: Box<Choose>,
+    failures: Mutex<Vec<CompileError>>,
+}
+
+impl<C: Compiler> Steered<C> {
+    pub fn new(inner: C, choose: impl Fn(&CompileRequest<'_>) -> Option<Tier> + Send + Sync + 'static) -> Steered<C> {
+        Steered { inner, choose: Box::new(choose), failures: Mutex::default() }
+    }
+
+    /// What the other compiler could not compile although it was chosen, since the last call: elsewhere the interpreter silently does it instead.
+    pub fn take_failures(&self) -> Vec<CompileError> {
+        std::mem::take(&mut *self.failures.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn noted(&self, made: Result<CompiledFunction, CompileError>) -> Result<CompiledFunction, CompileError> {
+        made.inspect_err(|error| self.failures.lock().unwrap_or_else(PoisonError::into_inner).push(error.clone()))
+    }
+}
+
+impl<C: Compiler> Compiler for Steered<C> {
+    fn compile(&self, request: &CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
+        match (self.choose)(request) {
+            Some(tier) => self.noted(self.inner.compile(&CompileRequest { tier, ..*request })),
+            None => Err(CompileError::NotChosen { function: request.function }),
+        }
+    }
+
+    fn to_native(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
+        self.noted(self.inner.to_native(module, ty, settings))
+    }
+
+    fn to_interpreter(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
+        self.noted(self.inner.to_interpreter(module, ty, settings))
+    }
+
+    fn tail_to_native(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
+        self.noted(self.inner.tail_to_native(module, ty, settings))
+    }
+
+    fn version(&self) -> String {
+        self.inner.version()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compiler::{Entry, NoDirectCalls};
+    use crate::target::{CpuFeatures, MemoryStyle};
+    use trjit_module::FuncIndex;
+
+    /// Compiles to one byte, the tier; fails for function 3, and for crossings to the interpreter.
+    struct Small;
+
+    impl Compiler for Small {
+        fn compile(&self, request: &CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
+            match request.function {
+                FuncIndex(3) => Err(failure()),
+                _ => Ok(CompiledFunction { bytes: vec![request.tier as u8], ..CompiledFunction::default() }),
+            }
+        }
+
+        fn to_native(&self, _: &Module, _: TypeIndex, _: Settings) -> Result<CompiledFunction, CompileError> {
+            Ok(CompiledFunction::default())
+        }
+
+        fn to_interpreter(&self, _: &Module, _: TypeIndex, _: Settings) -> Result<CompiledFunction, CompileError> {
+            Err(failure())
+        }
+
+        fn tail_to_native(&self, _: &Module, _: TypeIndex, _: Settings) -> Result<CompiledFunction, CompileError> {
+            Ok(CompiledFunction::default())
+        }
+
+        fn version(&self) -> String {
+            "small 1".into()
+        }
+    }
+
+    fn failure() -> CompileError {
+        CompileError::TooLarge { function: FuncIndex(3), detail: "as a test wants it".into() }
+    }
+
+    #[test]
+    fn what_is_chosen_is_compiled_at_that_tier_and_failures_are_told_once() {
+        // A module without anything in it.
+        let module = Module::parse(b"\0asm\x01\0\0\0".to_vec()).unwrap();
+        let settings = Settings { features: CpuFeatures::NONE, memory: MemoryStyle::Reserved, fuel: false };
+        let steered = Steered::new(Small, |request| (request.function.0 % 2 == 1).then_some(Tier::A1));
+        let compile = |function| {
+            let (tier, entry) = (Tier::Ap4, Entry::Start);
+            let function = FuncIndex(function);
+            steered.compile(&CompileRequest { module: &module, function, tier, entry, settings, direct_calls: &NoDirectCalls })
+        };
+        assert_eq!(compile(1).unwrap().bytes, [Tier::A1 as u8]);
+        assert_eq!(compile(2), Err(CompileError::NotChosen { function: FuncIndex(2) }));
+        assert_eq!(steered.take_failures(), []);
+        assert_eq!(compile(3), Err(failure()));
+        assert!(steered.to_interpreter(&module, TypeIndex(0), settings).is_err());
+        assert_eq!(steered.take_failures(), [failure(), failure()]);
+        assert_eq!(steered.take_failures(), []);
+    }
+}
