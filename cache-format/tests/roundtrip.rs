@@ -118,47 +118,6 @@ fn the_writer_refuses_wrong_texts() {
     assert!(matches!(error(&|text| text.edges[0].caller = FuncIndex(4)), TextError::Table { table: "edges", .. }));
 }
 
-#[test]
-fn a_file_is_written_whole_or_not_at_all() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("app.trjit");
-    write_file(&path, b"old").unwrap();
-    write_file(&path, &cache()).unwrap();
-    assert_eq!(std::fs::read(&path).unwrap(), cache());
-    let error = write_file(&dir.path().join("absent/app.trjit"), b"x").unwrap_err();
-    assert_eq!((error.action, error.source.kind()), ("create", std::io::ErrorKind::NotFound));
-    assert!(error.to_string().contains("absent/app.trjit"), "{error}");
-    let directory = dir.path().join("directory");
-    std::fs::create_dir(&directory).unwrap();
-    assert_eq!(write_file(&directory, b"x").unwrap_err().action, "write");
-    assert!(write_file(std::path::Path::new("/"), b"x").is_err());
-    let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left.len(), 2, "only the file and the directory: {left:?}");
-}
-
-#[test]
-fn what_is_no_regular_file_is_never_replaced_by_one() {
-    use std::os::unix::fs::FileTypeExt;
-    let dir = tempfile::tempdir().unwrap();
-    let socket = dir.path().join("socket");
-    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-    assert_eq!(write_file(&socket, b"x").unwrap_err().action, "open");
-    assert!(std::fs::metadata(&socket).unwrap().file_type().is_socket());
-    let (target, link) = (dir.path().join("target"), dir.path().join("link"));
-    std::fs::write(&target, b"old").unwrap();
-    std::os::unix::fs::symlink(&target, &link).unwrap();
-    write_file(&link, b"new").unwrap();
-    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
-    assert_eq!(std::fs::read(&target).unwrap(), b"new");
-}
-
-#[test]
-fn an_unwritable_directory_is_an_error_that_names_the_path() {
-    let error = write_file(std::path::Path::new("/proc/app.trjit"), b"x").unwrap_err();
-    assert_eq!(error.action, "create");
-    assert!(error.to_string().contains("/proc/app.trjit"), "{error}");
-}
-
 /// Runs a tool on the sample's cache; `None` where the tool is not installed.
 fn tool(name: &str, args: &[&str]) -> Option<String> {
     let dir = tempfile::tempdir().unwrap();
