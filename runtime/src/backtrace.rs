@@ -94,22 +94,27 @@ impl RawTrace {
             let vm = &raw const (*store).vm;
             let mut native = if trapped { Some(sys::Activation::trapped(vm)) } else { Some(sys::Activation::calling(vm)) };
             let mut in_loop = false;
-            while !activation.is_null() && trace.seen() < depth {
-                match ((*activation).kind, native) {
+            let mut push = |frame| {
+                trace.push(frame);
+                if trace.seen() < depth { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            };
+            while !activation.is_null() {
+                let walked = match ((*activation).kind, native) {
                     (Kind::Interpreter(cx), _) => {
                         let instance = (*crate::interp::instance_of((*cx).vmctx)).id;
-                        run::frames(cx, in_loop, &mut |(function, offset)| trace.push(RawFrame::Interpreted(instance, function, offset)));
+                        run::frames(cx, in_loop, &mut |(function, offset)| push(RawFrame::Interpreted(instance, function, offset)))
                     }
                     (Kind::Native | Kind::Loop, Some(frames)) => {
-                        sys::walk(frames, &mut |frame| {
-                            if frame.function().is_some() {
-                                trace.push(RawFrame::Native { pc: frame.pc, exact: frame.kind == PcKind::Exact });
-                            }
-                            if trace.seen() < depth { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-                        });
                         native = frames.outer();
+                        sys::walk(frames, &mut |frame| match frame.function() {
+                            Some(_) => push(RawFrame::Native { pc: frame.pc, exact: frame.kind == PcKind::Exact }),
+                            None => ControlFlow::Continue(()),
+                        })
                     }
-                    (Kind::Native | Kind::Loop, None) => {}
+                    (Kind::Native | Kind::Loop, None) => ControlFlow::Continue(()),
+                };
+                if walked.is_break() {
+                    break;
                 }
                 in_loop = matches!((*activation).kind, Kind::Loop);
                 activation = (*activation).previous;

@@ -253,15 +253,13 @@ pub(crate) unsafe fn land(store: *mut StoreInner) -> Option<u32> {
     // SAFETY: by contract: compiled frames stand, `exit_fp` and `exit_pc` are the builtin's caller's.
     unsafe {
         pending_tag(store)?;
-        let mut found = None;
-        sys::walk(sys::Activation::calling(&raw const (*store).vm), &mut |frame| match frame.tables.handler_at(frame.offset) {
+        let found = sys::walk(sys::Activation::calling(&raw const (*store).vm), &mut |frame| match frame.tables.handler_at(frame.offset) {
             Some((landing, frame_offset)) => {
-                found = Some((frame.pc - frame.offset as usize + landing as usize, frame.fp, frame_offset));
-                ControlFlow::Break(())
+                ControlFlow::Break((frame.pc - frame.offset as usize + landing as usize, frame.fp, frame_offset))
             }
             None => ControlFlow::Continue(()),
         });
-        let (pc, fp, frame_offset) = found?;
+        let ControlFlow::Break((pc, fp, frame_offset)) = found else { return None };
         catch_pending(store);
         (*store).vm.exit_pc = pc;
         (*store).vm.exit_fp = fp;

@@ -12,6 +12,7 @@ use crate::driver::{self, Outcome};
 use crate::instance::InstanceInner;
 use crate::store::StoreInner;
 use crate::trap::{Reason, Unwinding};
+use std::ops::ControlFlow;
 use trjit_module::{FuncIndex, TrapCode};
 
 /// Runs a defined function of `instance` in the interpreter. Arguments come from `slots`, results go there, in crossing slots of the function's type. The arguments of
@@ -259,20 +260,25 @@ unsafe fn return_to_caller(cx: *mut Cx) -> bool {
 /// One interpreted frame for a backtrace: function and position of the instruction in the module's code bytes.
 pub type ActivationFrame = (FuncIndex, u32);
 
-/// The frames of an activation, innermost first; without the first one where compiled code for a loop has taken it over.
+/// Shows the frames of an activation, innermost first, until `visit` breaks; without the first one where compiled code for a loop has taken it over.
 ///
 /// # Safety
 /// `cx` is an activation that is on the stack.
-pub unsafe fn frames(cx: *const Cx, innermost_is_compiled: bool, visit: &mut dyn FnMut(ActivationFrame)) {
+pub unsafe fn frames(
+    cx: *const Cx,
+    innermost_is_compiled: bool,
+    visit: &mut dyn FnMut(ActivationFrame) -> ControlFlow<()>,
+) -> ControlFlow<()> {
     // SAFETY: by contract. Return addresses stand behind the call instruction; one byte less lies inside of it.
     unsafe {
         if !innermost_is_compiled {
-            visit(((*cx).func(), (*cx).code_offset((*cx).ip)));
+            visit(((*cx).func(), (*cx).code_offset((*cx).ip)))?;
         }
         let mut frame = (*cx).frame_top;
         while frame != (*cx).frame_base {
             frame = frame.sub(1);
-            visit((FuncIndex((*frame).function), (*cx).code_offset((*frame).ip) - 1));
+            visit((FuncIndex((*frame).function), (*cx).code_offset((*frame).ip) - 1))?;
         }
     }
+    ControlFlow::Continue(())
 }

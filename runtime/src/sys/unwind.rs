@@ -129,21 +129,20 @@ pub unsafe fn visit_stack(store: *const VmStore, visit: &mut dyn FnMut(u64)) {
 ///
 /// # Safety
 /// The activation is one of the calling thread and its frames are on the stack still.
-pub unsafe fn walk(activation: Activation, visit: &mut dyn FnMut(&Frame<'_>) -> ControlFlow<()>) {
+pub unsafe fn walk<B>(activation: Activation, visit: &mut dyn FnMut(&Frame<'_>) -> ControlFlow<B>) -> ControlFlow<B> {
     let Activation { mut fp, mut pc, mut kind, entry_sp } = activation;
     // SAFETY: frames of a registered range are on the stack, so it stays registered.
     while let Some((tables, offset)) = unsafe { lookup(pc) } {
-        if visit(&Frame { pc, fp, kind, offset, tables }).is_break() {
-            return;
-        }
+        visit(&Frame { pc, fp, kind, offset, tables })?;
         if fp == 0 || !fp.is_multiple_of(8) || fp >= entry_sp {
-            return;
+            break;
         }
         // SAFETY: below `entry_sp` there are compiled frames only, each of which starts with this pair.
         let [caller, returns_to] = unsafe { std::ptr::with_exposed_provenance::<[usize; 2]>(fp).read() };
         if caller <= fp {
-            return;
+            break;
         }
         (fp, pc, kind) = (caller, returns_to, PcKind::ReturnAddress);
     }
+    ControlFlow::Continue(())
 }

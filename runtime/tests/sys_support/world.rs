@@ -3,6 +3,7 @@
 use crate::blob::{self, Image, at};
 use crate::sys::{self, signals, stack};
 use std::cell::{Cell, RefCell};
+use std::ops::ControlFlow;
 use std::ptr;
 use trjit_module::vm::{VMCTX_MAGIC, VmHeader, VmStore, VmTrampolines};
 
@@ -120,10 +121,11 @@ impl World {
         let mut frames = Vec::new();
         let mut visit = |frame: &sys::unwind::Frame<'_>| {
             frames.push((frame.function().map(|function| function.0), frame.wasm_offset()));
-            std::ops::ControlFlow::Continue(())
+            ControlFlow::<()>::Continue(())
         };
         // SAFETY: callers are builtins and the trap hook.
-        unsafe { sys::walk(activation, &mut visit) };
+        let walked = unsafe { sys::walk(activation, &mut visit) };
+        assert!(walked.is_continue());
         frames
     }
 }
