@@ -160,9 +160,12 @@ pub unsafe extern "C" fn find_to_interpreter(vmctx: *mut u8, callee: u32) -> *co
     if !own.is_null() {
         return own;
     }
-    // A module without code of its own was called by one that has code, and so a trampoline for the type; trampolines are of no instance.
+    // A module without code of its own (one of the host) was called by one that has code, and so a trampoline for the type, or a place for one; trampolines
+    // are of no instance.
     // SAFETY: the store outlives the call.
     let instances = unsafe { &(*store).instances };
     let type_id = code.type_ids()[ty.index()];
-    instances.iter().find_map(|instance| instance.code.existing_to_interpreter(type_id)).unwrap_or(std::ptr::null())
+    let existing = instances.iter().find_map(|instance| instance.code.existing_to_interpreter(type_id));
+    let found = existing.or_else(|| instances.iter().find_map(|instance| instance.code.new_to_interpreter(type_id)));
+    found.unwrap_or(std::ptr::null())
 }

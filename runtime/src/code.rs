@@ -75,6 +75,11 @@ impl Module {
         self.code.module()
     }
 
+    /// Functions that have code from a cache.
+    pub fn cached_functions(&self) -> usize {
+        self.code.cached_functions()
+    }
+
     /// Functions compiled in this process so far.
     pub fn compiled_functions(&self) -> usize {
         self.code.lock().installed.len()
@@ -261,6 +266,13 @@ impl ModuleCode {
         offsets.filter(|&offset| offset != 0).map(|offset| self.address(offset)).next()
     }
 
+    /// The same, made now where this module has the type and a place for code.
+    pub fn new_to_interpreter(&self, type_id: u32) -> Option<*const u8> {
+        self.image.as_ref()?;
+        let ty = self.type_ids.iter().position(|known| *known == type_id)?;
+        Some(self.to_interpreter(TypeIndex(ty as u32))).filter(|trampoline| !trampoline.is_null())
+    }
+
     /// The trampoline that leaves compiled code for a function of a type; made now where it is missing. Null where it can not be made.
     pub fn to_interpreter(&self, ty: TypeIndex) -> *const u8 {
         self.trampoline(ty, 1, Purpose::ToInterpreter(ty))
@@ -276,6 +288,11 @@ impl ModuleCode {
             Some(cache) if self.recording.is_none() => cache.jump_table().map_err(|error| error.to_string()),
             Some(_) | None => JumpTable::zeroed(self.module.function_count() as usize).map_err(|error| error.to_string()),
         }
+    }
+
+    fn cached_functions(&self) -> usize {
+        let used = self.cache.as_ref().filter(|_| self.recording.is_none());
+        used.map_or(0, |cache| cache.file().jump_table().iter().filter(|&&entry| entry != 0).count())
     }
 
     /// From now on a jump table gets every function that is compiled; it has those compiled before already when this returns.

@@ -15,7 +15,7 @@ use crate::store::StoreInner;
 use crate::table_handle::Table;
 use crate::typed::{TypedFunc, WasmValues};
 use trjit_module::flat::kind;
-use trjit_module::{FuncIndex, ValType};
+use trjit_module::{DefinedFuncIndex, FuncIndex, ValType};
 
 /// An instance of a module in a store.
 #[derive(Clone, Copy)]
@@ -168,6 +168,14 @@ impl Instance {
                 _ => return None,
             })
         }
+    }
+
+    /// The functions that were interpreted at least once in this instance, in order: with a cache, those that are used and that the cache lacks.
+    pub fn interpreted_functions(&self, store: &impl AsContext) -> Vec<FuncIndex> {
+        let instance = self.inner.get(store);
+        let module = instance.code.module();
+        let defined = (0..module.functions().len() as u32).map(DefinedFuncIndex).filter(|&function| instance.was_interpreted(function));
+        defined.map(|function| module.func_index(function)).collect()
     }
 
     /// The module that it is an instance of.

@@ -7,9 +7,10 @@ use crate::memory::MemoryInner;
 use crate::store::StoreInner;
 use crate::table::{self, TableInner};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use trjit_module::flat::ConstExpr;
 use trjit_module::vm::{GlobalPlace, VmFuncRef, VmLayout, VmMemory, VmMemoryRef, VmTable};
-use trjit_module::{FuncIndex, FuncType, TrapCode};
+use trjit_module::{DefinedFuncIndex, FuncIndex, FuncType, TrapCode};
 use trjit_runtime_loader::JumpTable;
 use trjit_trace::Recorder;
 
@@ -72,6 +73,14 @@ impl InstanceInner {
     pub fn func_type(&self, function: FuncIndex) -> FuncType<'_> {
         let module = self.code.module();
         module.func_type(module.type_of(function))
+    }
+
+    /// Whether this function was ever interpreted in this instance.
+    pub fn was_interpreted(&self, function: DefinedFuncIndex) -> bool {
+        match &self.recorder {
+            Some(recorder) => recorder.entries()[function.index()].load(Ordering::Relaxed) != 0,
+            None => self.quickened.has(&self.code.module().functions()[function.index()]),
+        }
     }
 
     /// Reads a value of the vmctx.

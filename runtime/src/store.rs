@@ -179,7 +179,7 @@ impl<T> Store<T> {
         self.exclusive().watch.get_or_insert_with(|| clock.watch(handle))
     }
 
-    /// What was counted so far.
+    /// Which tiers this store's guests ran in so far.
     pub fn counters(&self) -> Counters {
         self.shared().counters
     }

@@ -55,6 +55,12 @@ impl Quickened {
         self.0.as_ptr()
     }
 
+    /// Whether a function was quickened, and so interpreted.
+    pub fn has(&self, record: &FunctionRecord) -> bool {
+        let end = (record.body.offset + record.body.len) as usize;
+        self.0.get(end - 1).is_some_and(|&last| last != 0)
+    }
+
     /// Makes sure that a function is quickened.
     pub fn function(&mut self, module: &Module, record: &FunctionRecord) {
         let (start, end) = (record.code_start as usize, (record.body.offset + record.body.len) as usize);
