@@ -145,6 +145,7 @@ impl Inputs<'_> {
         summary.sections = SectionId::ALL.iter().map(section).collect();
         summary.cpu_level = self.options.level.name().to_string();
         summary.memory_style = self.options.memory.name().to_string();
+        summary.fuel = self.options.fuel;
         summary.compiler = self.compiler.version();
         summary.threads = rayon::current_num_threads() as u32;
     }

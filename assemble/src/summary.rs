@@ -29,6 +29,8 @@ pub struct Summary {
     pub share_of_code: f64,
     pub cpu_level: String,
     pub memory_style: String,
+    /// The code counts fuel.
+    pub fuel: bool,
     pub compiler: String,
     pub threads: u32,
     pub seconds: Vec<PhaseTime>,

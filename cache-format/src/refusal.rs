@@ -20,7 +20,7 @@ pub enum Refusal {
     Corrupt { section: String, reason: String },
     #[error("the cache belongs to module {found}, the module given is {expected}")]
     OtherModule { found: ModuleId, expected: ModuleId },
-    #[error("the cache was made for another engine: its {what} is {found}, this build's is {expected}")]
+    #[error("the cache was made for another engine: its {what} is {found}, this engine's is {expected}")]
     OtherEngine { what: &'static str, found: String, expected: String },
     #[error("the cache was made by trjit {found}, whose code is known to be unsafe: {minimum} or newer is expected")]
     UnsafeBuilder { found: Version, minimum: Version },
@@ -61,6 +61,9 @@ impl Refusal {
             Refusal::OtherArchitecture { .. } => "assemble the module again on, or for, this architecture".into(),
             Refusal::Corrupt { .. } => "copy the file again, or assemble the module again".into(),
             Refusal::OtherModule { .. } => "assemble this module, or give the module that the cache was made from".into(),
+            Refusal::OtherEngine { what: "fuel", .. } => {
+                "assemble the module again, with fuel counted (`--fuel`) for engines that consume fuel, and without it for others".into()
+            }
             Refusal::OtherEngine { .. } => "assemble the module again with this version of trjit and the same settings".into(),
             Refusal::UnsafeBuilder { .. } => "assemble the module again with this version of trjit".into(),
             Refusal::CpuFeatures { host_level, .. } => {

@@ -164,6 +164,9 @@ pub struct Assemble {
     /// The CPUs that the code is for: x86-64, x86-64-v2, x86-64-v3 or native, the best level of this machine.
     #[arg(long, value_name = "LEVEL", default_value = "native")]
     pub cpu_level: String,
+    /// Let the code count fuel, for `trjit run -W fuel=N`.
+    #[arg(long)]
+    pub fuel: bool,
     /// Compiling threads (default: one a CPU). The result is the same with any number.
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,

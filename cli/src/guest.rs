@@ -16,6 +16,11 @@ use trjit_wasi::{WasiCtx, WasiCtxBuilder};
 /// Guests exit with statuses below this, as in wasmtime.
 const MAX_GUEST_STATUS: i32 = 126;
 
+/// Gives the guest its fuel, where the options limit it.
+pub fn fuel(store: &mut Store<WasiCtx>, options: &Options) -> Result<()> {
+    options.fuel.map_or(Ok(()), |fuel| Ok(store.set_fuel(fuel)?))
+}
+
 /// The path of the module. Not clap's check, since `-W help` needs none.
 pub fn module_path(guest: &Guest) -> Result<&Path> {
     let path = guest.module_and_args.first().map(Path::new);

@@ -12,6 +12,7 @@ pub struct Options {
     pub max_memory_size: Option<u64>,
     pub max_table_elements: Option<u64>,
     pub timeout: Option<Duration>,
+    pub fuel: Option<u64>,
     pub inherit_env: bool,
 }
 
@@ -38,6 +39,14 @@ const WASM: &[Key] = &[
         help: "stop the guest with a trap after this time (such as 10s)",
         apply: |options, value| {
             options.timeout = Some(duration(value)?);
+            Ok(())
+        },
+    },
+    Key {
+        name: "fuel",
+        help: "stop the guest with a trap when it has executed so many instructions",
+        apply: |options, value| {
+            options.fuel = Some(number(value)?);
             Ok(())
         },
     },

@@ -2,6 +2,7 @@
 
 use crate::digest::Digest;
 use crate::flat;
+use crate::fuel;
 use crate::trap::TrapCode;
 use crate::vm::*;
 use std::fmt::Write;
@@ -48,6 +49,7 @@ pub fn abi_description() -> String {
     }
     let _ = writeln!(out, "flat version {}, sections {}", flat::VERSION, flat::SECTIONS);
     let _ = writeln!(out, "memory {MEMORY_RESERVATION}+{MEMORY_GUARD}, page {PAGE_SIZE}, register results {MAX_REG_RESULTS}");
+    let _ = writeln!(out, "fuel entry {}, instructions {}", fuel::ENTRY, steps());
     for builtin in Builtin::ALL {
         let _ = writeln!(out, "builtin {:?}", builtin.signature());
     }
@@ -55,6 +57,12 @@ pub fn abi_description() -> String {
         let _ = writeln!(out, "trap {} {code:?}", *code as u8);
     }
     out
+}
+
+/// A letter an opcode: what it costs, in lower case where it settles.
+fn steps() -> String {
+    let letter = |step: &fuel::Step| char::from(if step.settles { b'a' } else { b'A' } + step.cost);
+    fuel::STEPS.iter().map(letter).collect()
 }
 
 /// Digest of [`abi_description`]: equal fingerprints mean that code and tables of one build work in the other.

@@ -32,6 +32,7 @@ mod error;
 mod features;
 pub mod fingerprint;
 pub mod flat;
+pub mod fuel;
 pub mod index;
 mod match_digest;
 pub mod module;

@@ -12,6 +12,7 @@
 
 use crate::module::Module;
 use std::mem::offset_of;
+use std::ptr;
 
 /// Most results that a compiled function returns in registers.
 pub const MAX_REG_RESULTS: usize = 6;
@@ -85,7 +86,8 @@ pub struct VmStore {
     /// Frame pointer and return address of compiled code when it last called the runtime: where a backtrace begins.
     pub exit_fp: usize,
     pub exit_pc: usize,
-    /// Not 0 when a builtin ended in a trap: its shim unwinds to `entry_sp` instead of returning.
+    /// What the shim of a builtin does when that returns: 0, it returns to its caller; 1, it leaves compiled code, to `entry_sp`; 2 + n, it goes on at the address
+    /// `exit_pc`, which is a landing pad of the frame `exit_fp`, with the stack pointer n bytes below `exit_fp`.
     pub unwind: u32,
     /// Not 0 when the guest shall stop ([`TrapCode::Interrupt`](crate::TrapCode)); the interpreter and host calls look at it.
     pub interrupt: u32,
@@ -103,9 +105,35 @@ pub struct VmStore {
     pub tail_code: *const u8,
     pub tail_args: *mut u64,
     pub tail_function: u64,
-    /// What may still be consumed, where the settings ask for fuel; below 0 code traps.
+    /// What may still be consumed, where the settings ask for fuel (see [`fuel`](crate::fuel)). Not above 0: it is used up, and straight code has overdrawn by so much.
     pub fuel: i64,
     pub reserved: [u64; 4],
+}
+
+impl Default for VmStore {
+    /// No code has run, and none may run yet: `stack_limit` is set at each entry.
+    fn default() -> VmStore {
+        VmStore {
+            stack_limit: 0,
+            entry_sp: 0,
+            exit_fp: 0,
+            exit_pc: 0,
+            unwind: 0,
+            interrupt: 0,
+            trap_code: 0,
+            trap_pc: 0,
+            trap_fp: 0,
+            exn_tag: 0,
+            exn_payload: ptr::null(),
+            exn_ref: 0,
+            tail_vmctx: ptr::null_mut(),
+            tail_code: ptr::null(),
+            tail_args: ptr::null_mut(),
+            tail_function: 0,
+            fuel: 0,
+            reserved: [0; 4],
+        }
+    }
 }
 
 /// Offsets of [`VmStore`]'s fields.

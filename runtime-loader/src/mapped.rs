@@ -31,6 +31,11 @@ impl MappedCache {
         CacheFile::parse(map(path)?.1)
     }
 
+    /// Whether the cache fits these expectations, too.
+    pub fn check(&self, expected: &Expectations) -> Result<(), Refusal> {
+        trjit_cache_format::compat::check(self.manifest(), expected)
+    }
+
     /// The module, in place: slices of the mapping.
     pub fn module(&self) -> Result<Module, Refusal> {
         self.file.module()

@@ -47,6 +47,19 @@ unsafe fn check<T: Default>(vmctx: *mut u8, result: Result<T, TrapCode>) -> T {
     }
 }
 
+/// Runs a bulk operation on so many bytes or elements.
+///
+/// # Safety
+/// As [`caller`].
+unsafe fn bulk<T: Default>(vmctx: *mut u8, units: u64, operation: impl FnOnce(&mut InstanceInner) -> Result<T, TrapCode>) -> T {
+    // SAFETY: by contract.
+    unsafe {
+        let instance = caller(vmctx);
+        let result = instance.charge_bulk(units).and_then(|()| operation(instance));
+        check(vmctx, result)
+    }
+}
+
 macro_rules! builtins {
     ($($name:ident($vmctx:ident $(, $param:ident: $ty:ty)*) $(-> $ret:ty)? $body:block)*) => {$(
         /// See [`Builtin`](trjit_module::vm::Builtin).
@@ -79,13 +92,13 @@ builtins! {
         caller(vmctx).memory_grow(memory, delta)
     }
     memory_copy(vmctx, dst_memory: u32, src_memory: u32, dst: u64, src: u64, len: u64) {
-        check(vmctx, caller(vmctx).memory_copy(dst_memory, src_memory, dst, src, len))
+        bulk(vmctx, len, |instance| instance.memory_copy(dst_memory, src_memory, dst, src, len))
     }
     memory_fill(vmctx, memory: u32, dst: u64, value: u32, len: u64) {
-        check(vmctx, caller(vmctx).memory_fill(memory, dst, value as u8, len))
+        bulk(vmctx, len, |instance| instance.memory_fill(memory, dst, value as u8, len))
     }
     memory_init(vmctx, memory: u32, segment: u32, dst: u64, src: u64, len: u64) {
-        check(vmctx, caller(vmctx).memory_init(memory, segment, dst, src, len))
+        bulk(vmctx, len, |instance| instance.memory_init(memory, segment, dst, src, len))
     }
     data_drop(vmctx, segment: u32) {
         caller(vmctx).data_drop(segment)
@@ -97,16 +110,16 @@ builtins! {
         check(vmctx, caller(vmctx).table_set(table, index, value))
     }
     table_grow(vmctx, table: u32, value: u64, delta: u64) -> u64 {
-        caller(vmctx).table_grow(table, value, delta)
+        bulk(vmctx, delta, |instance| Ok(instance.table_grow(table, value, delta)))
     }
     table_fill(vmctx, table: u32, dst: u64, value: u64, len: u64) {
-        check(vmctx, caller(vmctx).table_fill(table, dst, value, len))
+        bulk(vmctx, len, |instance| instance.table_fill(table, dst, value, len))
     }
     table_copy(vmctx, dst_table: u32, src_table: u32, dst: u64, src: u64, len: u64) {
-        check(vmctx, caller(vmctx).table_copy(dst_table, src_table, dst, src, len))
+        bulk(vmctx, len, |instance| instance.table_copy(dst_table, src_table, dst, src, len))
     }
     table_init(vmctx, table: u32, segment: u32, dst: u64, src: u64, len: u64) {
-        check(vmctx, caller(vmctx).table_init(table, segment, dst, src, len))
+        bulk(vmctx, len, |instance| instance.table_init(table, segment, dst, src, len))
     }
     elem_drop(vmctx, segment: u32) {
         caller(vmctx).elem_drop(segment)

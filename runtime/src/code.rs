@@ -57,13 +57,15 @@ impl Module {
     /// The same from a file, which must be of this build, fit this machine, and belong to `wasm` where that is given. The refusal tells why not; what to do then,
     /// as [`Module::new`], is up to the embedder.
     pub fn from_cache_file(engine: &Engine, path: &Path, wasm: Option<&[u8]>) -> Result<Module, Refusal> {
-        let expectations = Expectations::of_host(wasm.map(ModuleId::of_wasm), engine.settings().memory);
-        let module = MappedCache::open(path, &expectations).and_then(|cache| Module::of_cache(engine, Arc::new(cache)));
+        let module = MappedCache::open(path, &engine.expectations(wasm.map(ModuleId::of_wasm)))
+            .and_then(|cache| Module::of_cache(engine, Arc::new(cache)));
         engine.count_cache(&module);
         module
     }
 
+    /// The engine is asked again: the cache may have been opened for another one.
     fn of_cache(engine: &Engine, cache: Arc<MappedCache>) -> Result<Module, Refusal> {
+        cache.check(&engine.expectations(None))?;
         let parsed = cache.module()?;
         let image = Image::from_cache(&cache)?;
         let trampolines = cache.trampolines().to_vec();
@@ -83,6 +85,14 @@ impl Module {
     /// Functions compiled in this process so far.
     pub fn compiled_functions(&self) -> usize {
         self.code.lock().installed.len()
+    }
+}
+
+impl Engine {
+    /// What this engine asks of a cache on this machine; `module` is the one that shall run, where it is known.
+    pub fn expectations(&self, module: Option<ModuleId>) -> Expectations {
+        let settings = self.settings();
+        Expectations { fuel: settings.fuel, ..Expectations::of_host(module, settings.memory) }
     }
 }
 

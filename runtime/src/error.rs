@@ -20,6 +20,8 @@ pub enum Error {
     ArgumentCount { expected: usize, found: usize },
     #[error("the function has type {found}, expected {expected}")]
     FunctionType { found: String, expected: String },
+    #[error("guests of this engine do not consume fuel; `Config::consume_fuel(true)` makes one whose do")]
+    FuelNotConsumed,
     #[error("argument {position} has type {found}, expected {expected}")]
     ArgumentType { position: usize, found: String, expected: String },
 }

@@ -127,6 +127,12 @@ impl InstanceInner {
         unsafe { &raw mut (*table).definition }
     }
 
+    /// Charges a guest's bulk operation for its bytes or elements, where fuel is consumed.
+    pub fn charge_bulk(&mut self, units: u64) -> Result<(), TrapCode> {
+        // SAFETY: the store is alive while its instances are, and used by the thread that runs it only.
+        unsafe { (*self.store).charge_bulk(units) }
+    }
+
     fn memory(&mut self, memory: u32) -> &mut MemoryInner {
         // SAFETY: memories live as long as the store, and are changed by the thread that runs it only.
         unsafe { &mut *self.memories[memory as usize] }

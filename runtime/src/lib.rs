@@ -20,6 +20,7 @@ mod engine;
 mod error;
 mod exception;
 mod exports;
+mod fuel;
 mod func;
 mod global_handle;
 mod handle;

@@ -73,6 +73,8 @@ pub(crate) struct StoreInner {
     /// When the guest shall stop.
     pub watch: Option<Arc<Watch>>,
     pub counters: Counters,
+    /// Fuel beyond what `vm.fuel` holds.
+    pub fuel_reserve: u64,
 }
 
 impl<T> Store<T> {
@@ -87,7 +89,7 @@ impl<T> Store<T> {
             .map_err(|error| Error::Resource { what: "signal handlers", detail: error.to_string() })?;
         let data = Box::into_raw(Box::new(data));
         let inner = StoreInner {
-            vm: new_vm_store(),
+            vm: VmStore::default(),
             id: NEXT_STORE.fetch_add(1, Ordering::Relaxed),
             engine: engine.clone(),
             instances: Vec::new(),
@@ -112,6 +114,7 @@ impl<T> Store<T> {
             limiter: None,
             watch: None,
             counters: Counters::default(),
+            fuel_reserve: 0,
         };
         let mut inner = Box::new(inner);
         // SAFETY: the store is boxed and drops its `Interruptible` with itself; `interrupt` is accessed atomically, or by reads of its own thread.
@@ -247,28 +250,5 @@ impl Drop for StoreInner {
         self.interruptible = None;
         self.engine.count_calls(&self.counters);
         self.instances.clear();
-    }
-}
-
-fn new_vm_store() -> VmStore {
-    VmStore {
-        stack_limit: 0,
-        entry_sp: 0,
-        exit_fp: 0,
-        exit_pc: 0,
-        unwind: 0,
-        interrupt: 0,
-        trap_code: 0,
-        trap_pc: 0,
-        trap_fp: 0,
-        exn_tag: 0,
-        exn_payload: ptr::null(),
-        exn_ref: 0,
-        tail_vmctx: ptr::null_mut(),
-        tail_code: ptr::null(),
-        tail_args: ptr::null_mut(),
-        tail_function: 0,
-        fuel: 0,
-        reserved: [0; 4],
     }
 }

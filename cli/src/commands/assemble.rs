@@ -20,6 +20,7 @@ pub fn execute(args: &Assemble) -> Result<u8> {
         level: trjit_assemble::options::parse_level(&args.cpu_level)?,
         threads: args.threads.filter(|&threads| threads > 0),
         all: args.all,
+        fuel: args.fuel,
         ..Options::default()
     };
     let module = source::parse(&args.module, source::read_wasm(&args.module)?)?;
@@ -103,7 +104,8 @@ fn print_summary(summary: &Summary, output: &Path, verbose: bool) {
         .map(|section| format!("{} {}", section.name.trim_start_matches(".trjit."), ui::bytes(section.bytes)))
         .collect();
     ui::line(&format!("cache        {} ({}): {}", output.display(), ui::bytes(summary.cache_bytes), sections.join(", ")));
-    ui::line(&format!("target       {}, memory {}, {}", summary.cpu_level, summary.memory_style, summary.compiler));
+    let fuel = if summary.fuel { ", fuel counted" } else { "" };
+    ui::line(&format!("target       {}, memory {}{fuel}, {}", summary.cpu_level, summary.memory_style, summary.compiler));
     if let Some(Checked { functions, trampolines, instructions, seconds }) = summary.checked {
         ui::line(&format!(
             "checked      {functions} functions and {trampolines} trampolines compiled again and equal, {instructions} instructions read, {seconds:.2} s"

@@ -10,8 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
-use trjit_cache_format::{Expectations, ModuleId, Refusal};
-use trjit_code::MemoryStyle;
+use trjit_cache_format::{ModuleId, Refusal};
 use trjit_runtime::{Config, Engine, Module, Store, Tunables};
 use trjit_runtime_loader::MappedCache;
 
@@ -23,6 +22,7 @@ pub fn execute(run: &Run) -> Result<u8> {
     let (module, cached) = load(run, &engine, path)?;
     let interrupt = Arc::new(AtomicBool::new(false));
     let mut store = Store::new(&engine, guest::wasi_context(&run.guest, &options, &interrupt)?)?;
+    guest::fuel(&mut store, &options)?;
     let linker = guest::linker(&engine, &mut store, &run.guest, &options)?;
     if let Some(limit) = options.timeout {
         stop::after(limit, store.interrupt_handle(), interrupt, Arc::new(Stopped::default()));
@@ -46,6 +46,7 @@ fn config(run: &Run, options: &Options) -> Config {
     tunables.loop_threshold = run.loop_threshold.unwrap_or(tunables.loop_threshold);
     tunables.max_wasm_stack = options.max_wasm_stack.unwrap_or(tunables.max_wasm_stack);
     let mut config = Config { tunables, ..Config::default() };
+    config.consume_fuel(options.fuel.is_some());
     if run.jit != Jit::Off {
         config.compiler = Some(Arc::new(trjit_compile::CraneliftCompiler::new()));
     }
@@ -76,7 +77,7 @@ fn load(run: &Run, engine: &Engine, path: &Path) -> Result<(Module, bool)> {
 }
 
 fn open(engine: &Engine, path: &Path, module: Option<ModuleId>) -> Result<Module, Refusal> {
-    let cache = MappedCache::open(path, &Expectations::of_host(module, MemoryStyle::Reserved))?;
+    let cache = MappedCache::open(path, &engine.expectations(module))?;
     Module::from_cache(engine, Arc::new(cache))
 }
 

@@ -17,11 +17,13 @@ pub fn execute(train: &Train) -> Result<u8> {
     let path = guest::module_path(&train.guest)?;
     let output = train.output.clone().unwrap_or_else(|| path.with_extension("trprof"));
     let tunables = Tunables { max_wasm_stack: options.max_wasm_stack.unwrap_or(Tunables::default().max_wasm_stack), ..Tunables::default() };
-    let engine = Engine::new(Config { tunables, record_profile: true, ..Config::default() });
+    let mut config = Config { tunables, record_profile: true, ..Config::default() };
+    let engine = Engine::new(config.consume_fuel(options.fuel.is_some()));
     let module = Module::from_parsed(&engine, source::parse(path, source::read_wasm(path)?)?)?;
     check_writable(&output)?;
     let interrupt = Arc::new(AtomicBool::new(false));
     let mut store = Store::new(&engine, guest::wasi_context(&train.guest, &options, &interrupt)?)?;
+    guest::fuel(&mut store, &options)?;
     let stopped = Arc::new(Stopped::default());
     stop::on_signals(store.interrupt_handle(), Arc::clone(&interrupt), Arc::clone(&stopped));
     if let Some(limit) = [train.duration, options.timeout].into_iter().flatten().min() {

@@ -8,6 +8,7 @@
 //! | [`passing_through`] | do arguments, environment, streams, directories and statuses reach the guest and come back? |
 //! | [`training`], [`assembling`] | are counts exact, outputs where they belong, and the same every time? |
 //! | [`verifying`] | does check mode pass what is right, and change nothing? |
+//! | [`fuel`] | the same end with the same fuel, caches for it and not for it |
 //! | [`stopping`] | signals, time limits, kills |
 //! | [`native_stack`] | does the interpreter stay in constant native stack? |
 
@@ -18,6 +19,7 @@ mod bad_modules;
 mod bad_profiles;
 mod c_fixtures;
 mod fetched;
+mod fuel;
 mod native_stack;
 mod passing_through;
 mod stopping;

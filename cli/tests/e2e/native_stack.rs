@@ -1,5 +1,5 @@
 //! The interpreter's handlers call each other in tail position. One that keeps a native frame would use up the stack within a loop: here
-//! every instruction runs in a loop of its own, in the plain and in the recording interpreter, on a stack too small for a frame an iteration.
+//! every instruction runs in a loop of its own, in the plain and in the recording interpreter, without and with fuel, on a stack too small for a frame an iteration.
 
 use crate::support::{each, scratch, wat};
 use std::path::Path;
@@ -18,7 +18,13 @@ fn no_instruction_uses_up_native_stack() {
     each(&cases, |(name, _)| {
         let profile = folder.path().join(format!("{name}.trprof"));
         let profile = profile.to_str().expect("the scratch directory is UTF-8");
-        [vec!["run", "--jit", "off"], vec!["train", "-o", profile]].iter().filter_map(|command| fault(command, name, &path)).collect()
+        let commands = [
+            vec!["run", "--jit", "off"],
+            vec!["train", "-o", profile],
+            vec!["run", "--jit", "off", "-W", "fuel=1000000000"],
+            vec!["train", "-W", "fuel=1000000000", "-o", profile],
+        ];
+        commands.iter().filter_map(|command| fault(command, name, &path)).collect()
     });
 }
 

@@ -99,7 +99,7 @@ impl<'a> Translator<'a, '_> {
             self.reload_below(first);
         }
         self.push_frame(FrameKind::Loop { header }, sig, spilled);
-        self.check_fuel()
+        self.check_fuel(inner)
     }
 
     /// Fills the landing: loads the operand stack, below the loop (`height` values) and the loop's parameters, from the slots behind the locals.

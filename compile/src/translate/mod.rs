@@ -83,7 +83,7 @@ pub struct Translator<'a, 'b> {
     /// Slots for what is handed over in memory: results of calls that return them through a pointer, payloads of exceptions. Shared by all of them, since
     /// they are loaded right after the call, or read by it.
     scratch: Option<StackSlot>,
-    /// What was translated since the fuel was last counted.
+    /// What the straight code so far costs, and was not charged yet.
     fuel_used: i64,
     /// Arguments of the next branch; kept for its memory.
     branch_args: Vec<BlockArg>,
@@ -125,10 +125,11 @@ pub fn function(
         branch_args: Vec::new(),
     };
     let body = trjit_module::body_reader(module, record);
+    let first = body.get_operators_reader()?.original_position() as u32;
     let types = local_types(ty, &body)?;
     translator.declare_locals(request.tier, &types);
     match request.entry {
-        Entry::Start => translator.enter_at_start(&types)?,
+        Entry::Start => translator.enter_at_start(&types, first)?,
         Entry::At(offset) => translator.enter_at_loop(&types, offset)?,
     }
     translator.body(body.get_operators_reader()?)?;
@@ -154,7 +155,8 @@ impl Translator<'_, '_> {
         self.b.block_params(entry).to_vec()
     }
 
-    fn enter_at_start(&mut self, types: &[Type]) -> Res<()> {
+    /// `first` is the position of the first instruction.
+    fn enter_at_start(&mut self, types: &[Type], first: u32) -> Res<()> {
         let values = self.entry_block();
         self.env.set_vmctx(values[0]);
         let mut params = &values[1..];
@@ -174,7 +176,7 @@ impl Translator<'_, '_> {
             }
             self.local_init(local as u32, zero)?;
         }
-        self.check_fuel()
+        self.charge_entry(first)
     }
 
     fn zero(&mut self, ty: Type) -> Value {
@@ -222,7 +224,7 @@ impl Translator<'_, '_> {
                 continue;
             }
             self.b.set_srcloc(SourceLoc::new(position as u32));
-            self.count_fuel(&operator)?;
+            self.count_fuel(position)?;
             self.operator(&operator, reader.original_position() as u32)?;
         }
         Ok(())

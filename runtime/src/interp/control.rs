@@ -3,6 +3,7 @@
 use super::cx::{Cx, DONE, Exit, Frame, OSR, TAIL_CALL, TRAP};
 use super::dispatch::{Probe, Table};
 use super::exceptions;
+use super::fuel;
 use super::handlers::*;
 use super::leb::{read_u32, skip};
 use super::length::is_reference_prefix;
@@ -27,7 +28,7 @@ pub(super) unsafe fn back_edge_is_hot<P: Probe>(cx: *mut Cx) -> bool {
             *counter = count;
             hot = count >= (*cx).loop_threshold;
         }
-        hot || (*(*cx).vm_store).interrupt != 0
+        hot || (*(*cx).vm_store).interrupt != 0 || fuel::is_used_up::<P>(cx)
     }
 }
 
@@ -64,7 +65,7 @@ macro_rules! run_function {
     ($cx:ident, $function:expr) => {{
         let function: u32 = $function;
         (*$cx).function = function;
-        if P::RECORD {
+        if P::ORIGINAL {
             (*$cx).code_end = (*$cx).end_of_function();
         }
     }};
@@ -136,6 +137,9 @@ macro_rules! enter_function {
         $fp = frame_start;
         $ip = (*$cx).code.add(code_start as usize);
         $st = (*$cx).side_table.add(side_table_start as usize);
+        if !fuel::charge_entry::<P>($cx) {
+            return trap($ip.add(1), $sp, $cx, TrapCode::OutOfFuel);
+        }
     }};
 }
 
@@ -206,9 +210,13 @@ pub(super) unsafe fn hot_loop<P: Probe>(
         if (*(*cx).vm_store).interrupt != 0 {
             return trap(ip.add(1), sp, cx, TrapCode::Interrupt);
         }
+        if fuel::is_used_up::<P>(cx) {
+            return trap(ip.add(1), sp, cx, TrapCode::OutOfFuel);
+        }
         if !P::RECORD && out::osr_code_ready(cx) {
             return OSR;
         }
+        fuel::count::<P>(cx, *ip);
         (Table::<P>::OPS[*ip as usize])(ip.add(1), sp, fp, st, cx, mem)
     }
 }
@@ -331,6 +339,9 @@ handlers! { (ip, sp, fp, st, cx, mem);
         zero_locals!(sp, fp.add(locals as usize));
         ip = (*cx).code.add(code_start as usize);
         st = (*cx).side_table.add(side_table_start as usize);
+        if !fuel::charge_entry::<P>(cx) {
+            return trap(ip.add(1), sp, cx, TrapCode::OutOfFuel);
+        }
     }
     /// Returns any number of results.
     #[cold]
@@ -354,9 +365,15 @@ handlers! { (ip, sp, fp, st, cx, mem);
         return trap(ip, sp, cx, TrapCode::Unreachable);
     }
     nop {}
-    /// `block` and `loop`: nothing but the block type to step over.
+    /// Nothing but the block type to step over.
     block {
         skip_block_type::<P>(&mut ip);
+    }
+    op_loop {
+        skip_block_type::<P>(&mut ip);
+        if fuel::is_used_up::<P>(cx) {
+            return trap(ip.add(1), sp, cx, TrapCode::OutOfFuel);
+        }
     }
     /// So many of them at once, in the quickened copy.
     blocks {
@@ -376,7 +393,7 @@ handlers! { (ip, sp, fp, st, cx, mem);
     }
     /// The end of a block does nothing, the end of the function returns; in the quickened copy that has an opcode of its own.
     op_end {
-        if P::RECORD && ip == (*cx).code_end {
+        if P::ORIGINAL && ip == (*cx).code_end {
             return return_many::<P>(ip, sp, fp, st, cx, mem);
         }
     }
@@ -524,7 +541,7 @@ handlers! { (ip, sp, fp, st, cx, mem);
 unsafe fn skip_block_type<P: Probe>(ip: &mut *const u8) {
     // SAFETY: by contract.
     unsafe {
-        if P::RECORD && is_reference_prefix(**ip) {
+        if P::ORIGINAL && is_reference_prefix(**ip) {
             *ip = ip.add(1);
         }
         skip(ip);

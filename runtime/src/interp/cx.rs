@@ -44,14 +44,14 @@ pub struct Cx {
     /// Words of a slot.
     pub slot_words: usize,
     pub vmctx: *mut u8,
-    /// The module's code bytes (the instance's quickened copy, when not training), side table and function records.
+    /// The module's code bytes (or the instance's quickened copy of them), side table and function records.
     pub code: *const u8,
     pub side_table: *const SideTableEntry,
     pub functions: *const FunctionRecord,
     pub imported_functions: u32,
     /// The running function.
     pub function: u32,
-    /// Training only: behind the last instruction of the running function.
+    /// Where the original code runs: behind the last instruction of the running function.
     pub code_end: *const u8,
     pub jump_table: *const AtomicI32,
     /// Calls and back-edges of each defined function so far.
@@ -65,6 +65,8 @@ pub struct Cx {
     pub frame_end: *mut Frame,
     pub stack_end: *mut u64,
     pub vm_store: *mut VmStore,
+    /// Fuel: what straight code has cost so far that is not charged yet.
+    pub spent: i64,
     pub layout: VmLayout,
     pub store: *mut StoreInner,
     /// Callee of a call that leaves the interpreter.

@@ -19,12 +19,18 @@ pub trait Probe {
     type Cell: Copy + 'static;
     /// Whether entries, branches and indirect calls are recorded.
     const RECORD: bool;
+    /// Whether fuel is counted.
+    const FUEL: bool;
+    /// Whether the original bytes run, and not the quickened copy: for who looks at each instruction.
+    const ORIGINAL: bool = Self::RECORD || Self::FUEL;
 }
 
 /// Counts only what tier-up needs.
 pub struct Plain<C>(PhantomData<C>);
 /// Records the profile; nothing tiers up.
 pub struct Training<C>(PhantomData<C>);
+/// Counts fuel beside what another probe does.
+pub struct Metered<P>(PhantomData<P>);
 /// Slots of modules without v128, and of those with it.
 pub type Narrow = u64;
 pub type Wide = [u64; 2];
@@ -32,11 +38,19 @@ pub type Wide = [u64; 2];
 impl<C: Copy + 'static> Probe for Plain<C> {
     type Cell = C;
     const RECORD: bool = false;
+    const FUEL: bool = false;
 }
 
 impl<C: Copy + 'static> Probe for Training<C> {
     type Cell = C;
     const RECORD: bool = true;
+    const FUEL: bool = false;
+}
+
+impl<P: Probe> Probe for Metered<P> {
+    type Cell = P::Cell;
+    const RECORD: bool = P::RECORD;
+    const FUEL: bool = true;
 }
 
 /// The tables for one probe.
@@ -55,13 +69,12 @@ impl<P: Probe> Table<P> {
     pub const OPS: &'static [Handler<P::Cell>; 256] = &Self::ops();
 
     const fn ops() -> [Handler<P::Cell>; 256] {
-        // Training runs the original code.
-        if P::RECORD { Self::original() } else { install::<P>(Self::original()) }
+        if P::ORIGINAL { Self::original() } else { install::<P>(Self::original()) }
     }
 
     const fn original() -> [Handler<P::Cell>; 256] {
         table! {
-        0x00 => op_unreachable, 0x01 => nop, 0x02 => block, 0x03 => block, 0x04 => op_if, 0x05 => op_else, 0x0b => op_end,
+        0x00 => op_unreachable, 0x01 => nop, 0x02 => block, 0x03 => op_loop, 0x04 => op_if, 0x05 => op_else, 0x0b => op_end,
         0x08 => throw, 0x0a => throw_ref, 0x12 => return_call, 0x13 => return_call_indirect, 0x14 => call_ref, 0x15 => return_call_ref, 0x1f => try_table,
         0x0c => br, 0x0d => br_if, 0x0e => br_table, 0x0f => op_return, 0x10 => call, 0x11 => call_indirect,
         0x1a => drop_value, 0x1b => select, 0x1c => select_typed,

@@ -40,22 +40,29 @@ pub unsafe fn throw_ref(cx: *mut Cx, reference: u64) {
     let _ = unsafe { exception::throw((*cx).store, reference) };
 }
 
-/// Where an exception is pending: leaves frames until one has a handler, and sets the saved registers to it. False where the activation has none.
+/// Where a handler leads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Landed {
+    Forward,
+    /// To the header of a loop around the `try_table`.
+    AtLoop,
+}
+
+/// Where an exception is pending: leaves frames until one has a handler, and sets the saved registers to it. `None` where the activation has none.
 ///
 /// # Safety
 /// The registers of the innermost frame are saved in `cx`, `ip` behind (a byte of) the instruction that threw or called.
-pub unsafe fn catch(cx: *mut Cx) -> bool {
+pub unsafe fn catch(cx: *mut Cx) -> Option<Landed> {
     // SAFETY: by contract; instances live as long as their store.
     unsafe {
-        let Some(tag) = exception::pending_tag((*cx).store) else { return false };
+        let tag = exception::pending_tag((*cx).store)?;
         let module = (*instance_of((*cx).vmctx)).code.module();
         loop {
             if let Some(handler) = handler(cx, module, tag) {
-                land(cx, module, handler);
-                return true;
+                return Some(land(cx, module, handler));
             }
             if !leave_frame(cx) {
-                return false;
+                return None;
             }
         }
     }
@@ -101,7 +108,7 @@ unsafe fn handler(cx: *const Cx, module: &Module, tag: u64) -> Option<&HandlerRe
 ///
 /// # Safety
 /// As [`catch`].
-unsafe fn land(cx: *mut Cx, module: &Module, handler: &HandlerRecord) {
+unsafe fn land(cx: *mut Cx, module: &Module, handler: &HandlerRecord) -> Landed {
     // SAFETY: the handler is the running function's, its entry is in the side table, the label's values fit into the frame.
     unsafe {
         let reference = exception::catch_pending((*cx).store);
@@ -125,5 +132,6 @@ unsafe fn land(cx: *mut Cx, module: &Module, handler: &HandlerRecord) {
         (*cx).sp = target.add(keep as usize * words);
         (*cx).ip = (*cx).code.add((record.code_start + handler.at) as usize).offset(delta_ip as isize);
         (*cx).st = entry.offset(delta_st as isize);
+        if delta_ip <= 0 { Landed::AtLoop } else { Landed::Forward }
     }
 }

@@ -153,7 +153,7 @@ handlers! { (ip, sp, fp, st, cx, mem);
     #[inline(never)]
     general_access {
         // There, the immediates in quickened code may be joined.
-        if !P::RECORD && (*cx).simple_memory {
+        if !P::ORIGINAL && (*cx).simple_memory {
             return trap(ip, sp, cx, TrapCode::MemoryOutOfBounds);
         }
         let at = ip;

@@ -16,7 +16,7 @@ use trjit_module::flat::SideTableEntry;
 #[inline(always)]
 unsafe fn names_memory<P: Probe>(ip: *const u8) -> bool {
     // SAFETY: by contract.
-    P::RECORD && u32::from(unsafe { *ip }) & NAMES_MEMORY != 0
+    P::ORIGINAL && u32::from(unsafe { *ip }) & NAMES_MEMORY != 0
 }
 
 /// Memory instructions: the immediate is the offset; the alignment before it is stepped over.

@@ -13,14 +13,16 @@
 //! | `cx` | everything else ([`cx::Cx`]) |
 //! | `mem` | start of memory 0 |
 //!
-//! The handlers exist four times: `Training` records the profile and runs the original bytes; `Plain` counts only what tier-up needs, and runs a [quickened](quicken)
-//! copy in which frequent sequences are one instruction; each over slots of one word, or of two for modules with v128.
+//! The handlers exist eight times: `Training` records the profile and runs the original bytes; `Plain` counts only what tier-up needs, and runs a [quickened](quicken)
+//! copy in which frequent sequences are one instruction; `Metered` is either of them with fuel, on the original bytes; each over slots of one word, or of two for modules
+//! with v128.
 //!
 //! | file | concept |
 //! |---|---|
 //! | [`run`] | one activation: first frame, start, how it ends |
 //! | [`handlers`], [`dispatch`] | what handlers are made of; the tables by opcode |
 //! | [`arithmetic`], [`memory`], [`control`], [`variables`] | the handlers, by family |
+//! | [`fuel`] | what engines that consume fuel count |
 //! | [`quicken`], [`fused`] | the quickened copy; its sequences and their handlers |
 //! | [`memarg`], [`atomics`], [`simd`] | accesses of any memory; what stands behind the prefixes 0xFE and 0xFD |
 //! | [`exceptions`] | throwing, and the search for a handler in the frames of an activation |
@@ -34,6 +36,7 @@ mod crossing;
 pub mod cx;
 mod dispatch;
 mod exceptions;
+mod fuel;
 mod fused;
 mod handlers;
 mod leb;

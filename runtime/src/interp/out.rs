@@ -137,7 +137,7 @@ pub unsafe fn osr_code_ready(cx: *mut Cx) -> bool {
     }
 }
 
-/// A function was entered that was new (its code is quickened now) or has become hot (asks for its compiled code). Its entry is counted already.
+/// A function was entered that was new (its code is quickened now, where that runs) or has become hot (asks for its compiled code). Its entry is counted already.
 ///
 /// # Safety
 /// `cx` is the running activation's.
@@ -148,7 +148,10 @@ pub unsafe fn function_is_new_or_hot(cx: *mut Cx, callee: u32) {
     unsafe {
         let instance = instance(cx);
         let defined = (callee - (*cx).imported_functions) as usize;
-        instance.quickened.function(instance.code.module(), &*(*cx).functions.add(defined));
+        let module = instance.code.module();
+        if (*cx).code != module.code().as_ptr() {
+            instance.quickened.function(module, &*(*cx).functions.add(defined));
+        }
         let hotness = (*cx).hotness.add(defined);
         if *hotness >= (*cx).call_threshold {
             *hotness = (*cx).call_threshold.saturating_sub(instance.code.engine().tunables().recheck_interval);
@@ -254,33 +257,39 @@ pub unsafe fn bulk_operation(cx: *mut Cx, op: u32) -> Result<(), TrapCode> {
             8 => {
                 let (segment, memory) = (read_u32(&mut ip), read_u32(&mut ip));
                 let (len, src, dst) = (pop(), pop(), pop());
+                instance.charge_bulk(len)?;
                 instance.memory_init(memory, segment, dst, src, len)?;
             }
             9 => instance.data_drop(read_u32(&mut ip)),
             10 => {
                 let (dst_memory, src_memory) = (read_u32(&mut ip), read_u32(&mut ip));
                 let (len, src, dst) = (pop(), pop(), pop());
+                instance.charge_bulk(len)?;
                 instance.memory_copy(dst_memory, src_memory, dst, src, len)?;
             }
             11 => {
                 let memory = read_u32(&mut ip);
                 let (len, value, dst) = (pop(), pop(), pop());
+                instance.charge_bulk(len)?;
                 instance.memory_fill(memory, dst, value as u8, len)?;
             }
             12 => {
                 let (segment, table) = (read_u32(&mut ip), read_u32(&mut ip));
                 let (len, src, dst) = (pop(), pop(), pop());
+                instance.charge_bulk(len)?;
                 instance.table_init(table, segment, dst, src, len)?;
             }
             13 => instance.elem_drop(read_u32(&mut ip)),
             14 => {
                 let (dst_table, src_table) = (read_u32(&mut ip), read_u32(&mut ip));
                 let (len, src, dst) = (pop(), pop(), pop());
+                instance.charge_bulk(len)?;
                 instance.table_copy(dst_table, src_table, dst, src, len)?;
             }
             15 => {
                 let table = read_u32(&mut ip);
                 let (delta, value) = (pop(), pop());
+                instance.charge_bulk(delta)?;
                 let old = instance.table_grow(table, value, delta);
                 let is_64 = instance.code.module().tables()[table as usize].flags & TableRecord::TABLE64 != 0;
                 *(*cx).sp = if is_64 { old } else { u64::from(old as u32) };
@@ -294,6 +303,7 @@ pub unsafe fn bulk_operation(cx: *mut Cx, op: u32) -> Result<(), TrapCode> {
             17 => {
                 let table = read_u32(&mut ip);
                 let (len, value, dst) = (pop(), pop(), pop());
+                instance.charge_bulk(len)?;
                 instance.table_fill(table, dst, value, len)?;
             }
             // Validation lets no other number through.

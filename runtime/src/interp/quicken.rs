@@ -5,7 +5,7 @@
 //! instruction in the middle can still be entered by itself (of a run of blocks the first block type changes, too, and [`join_immediates`] sets bits). No sequence spans the target of a branch or a call: the handler goes from the first
 //! instruction to the last.
 //!
-//! Invariant: the interpreter, when not training, runs quickened functions only. There `end` never ends a function: returns have opcodes
+//! Invariant: the interpreter, when it neither records nor counts fuel, runs quickened functions only. There `end` never ends a function: returns have opcodes
 //! by their number of results.
 
 use super::fused::{BLOCKS, RETURN_MANY, RETURN_NONE, RETURN_ONE, SEQUENCES, Sequence};

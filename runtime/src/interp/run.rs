@@ -3,8 +3,9 @@
 
 use super::crossing::{Place, move_values};
 use super::cx::{Cx, DONE, Exit, OSR, TAIL_CALL};
-use super::dispatch::{Narrow, Plain, Probe, Table, Training, Wide};
-use super::exceptions;
+use super::dispatch::{Metered, Narrow, Plain, Probe, Table, Training, Wide};
+use super::exceptions::{self, Landed};
+use super::fuel;
 use super::out;
 use super::quicken::has_simple_memory;
 use crate::activation::{Activation, Kind};
@@ -38,11 +39,11 @@ pub unsafe fn interpret(
         let recording = (*instance).recorder.is_some();
         let cx = &raw mut cx;
         let words = (*cx).slot_words;
-        let result = match (recording, words) {
-            (false, 1) => run::<Plain<Narrow>>(store, cx),
-            (false, _) => run::<Plain<Wide>>(store, cx),
-            (true, 1) => run::<Training<Narrow>>(store, cx),
-            (true, _) => run::<Training<Wide>>(store, cx),
+        let result = match ((*store).consumes_fuel(), words) {
+            (false, 1) => run_recorded::<Plain<Narrow>, Training<Narrow>>(store, cx, recording),
+            (false, _) => run_recorded::<Plain<Wide>, Training<Wide>>(store, cx, recording),
+            (true, 1) => run_recorded::<Metered<Plain<Narrow>>, Metered<Training<Narrow>>>(store, cx, recording),
+            (true, _) => run_recorded::<Metered<Plain<Wide>>, Metered<Training<Wide>>>(store, cx, recording),
         };
         if let Ok(Outcome::Done) = result {
             let crossing = (*instance).func_type(function).slot_words();
@@ -76,7 +77,7 @@ unsafe fn first_frame(store: *mut StoreInner, instance: *mut InstanceInner, func
         std::ptr::write_bytes(fp.add(params * slot_words), 0, (locals - params) * slot_words);
         let recorder = (*instance).recorder.as_ref();
         let recording = recorder.is_some();
-        let code = if recording { module.code().as_ptr() } else { (*instance).quickened.code(module) };
+        let code = if recording || (*store).consumes_fuel() { module.code().as_ptr() } else { (*instance).quickened.code(module) };
         let mut cx = Cx {
             mem_len: 0,
             mem_base: std::ptr::null_mut(),
@@ -99,6 +100,7 @@ unsafe fn first_frame(store: *mut StoreInner, instance: *mut InstanceInner, func
             frame_end: (*store).frame_end,
             stack_end: (*store).stack_end,
             vm_store: &raw mut (*store).vm,
+            spent: 0,
             layout: (*instance).layout,
             store,
             callee: 0,
@@ -138,6 +140,15 @@ unsafe fn count_entry(cx: *mut Cx, recording: bool) {
     }
 }
 
+/// Runs with one of two probes.
+///
+/// # Safety
+/// As [`interpret`].
+unsafe fn run_recorded<P: Probe, R: Probe>(store: *mut StoreInner, cx: *mut Cx, recording: bool) -> Result<Outcome, Unwinding> {
+    // SAFETY: by contract.
+    unsafe { if recording { run::<R>(store, cx) } else { run::<P>(store, cx) } }
+}
+
 /// Runs handlers until the activation is done.
 ///
 /// # Safety
@@ -145,12 +156,15 @@ unsafe fn count_entry(cx: *mut Cx, recording: bool) {
 unsafe fn run<P: Probe>(store: *mut StoreInner, cx: *mut Cx) -> Result<Outcome, Unwinding> {
     // SAFETY: the saved registers stand at an instruction of a validated function.
     unsafe {
+        if !fuel::charge_entry::<P>(cx) {
+            return Err(driver::raise(store, Reason::Trap(TrapCode::OutOfFuel)));
+        }
         loop {
             match handlers::<P>(cx) {
                 DONE => return Ok(Outcome::Done),
                 TAIL_CALL => return Ok(Outcome::TailCall),
                 OSR => {
-                    if let Some(outcome) = after_loop(store, cx)? {
+                    if let Some(outcome) = after_loop::<P>(store, cx)? {
                         return Ok(outcome);
                     }
                 }
@@ -158,7 +172,7 @@ unsafe fn run<P: Probe>(store: *mut StoreInner, cx: *mut Cx) -> Result<Outcome, 
                     if let Some(code) = (*cx).trap.take() {
                         return Err(driver::raise(store, Reason::Trap(code)));
                     }
-                    go_on_with_exception(store, cx)?;
+                    go_on_with_exception::<P>(store, cx)?;
                 }
             }
         }
@@ -169,15 +183,16 @@ unsafe fn run<P: Probe>(store: *mut StoreInner, cx: *mut Cx) -> Result<Outcome, 
 ///
 /// # Safety
 /// The registers of the innermost frame are saved in `cx`.
-unsafe fn go_on_with_exception(store: *mut StoreInner, cx: *mut Cx) -> Result<(), Unwinding> {
+unsafe fn go_on_with_exception<P: Probe>(store: *mut StoreInner, cx: *mut Cx) -> Result<(), Unwinding> {
     // SAFETY: by contract.
     unsafe {
-        if !exceptions::catch(cx) {
-            return Err(Unwinding);
-        }
+        let landed = exceptions::catch(cx).ok_or(Unwinding)?;
         // Guests that throw in a loop must end, too, when they shall stop.
         if (*(*cx).vm_store).interrupt != 0 {
             return Err(driver::raise(store, Reason::Trap(TrapCode::Interrupt)));
+        }
+        if landed == Landed::AtLoop && fuel::is_used_up::<P>(cx) {
+            return Err(driver::raise(store, Reason::Trap(TrapCode::OutOfFuel)));
         }
         Ok(())
     }
@@ -187,7 +202,7 @@ unsafe fn go_on_with_exception(store: *mut StoreInner, cx: *mut Cx) -> Result<()
 ///
 /// # Safety
 /// The registers are saved in `cx`, and `cx.osr_entry` is code for the loop at `cx.ip`.
-unsafe fn after_loop(store: *mut StoreInner, cx: *mut Cx) -> Result<Option<Outcome>, Unwinding> {
+unsafe fn after_loop<P: Probe>(store: *mut StoreInner, cx: *mut Cx) -> Result<Option<Outcome>, Unwinding> {
     // SAFETY: by contract.
     unsafe {
         let slots = (*cx).fp;
@@ -202,13 +217,13 @@ unsafe fn after_loop(store: *mut StoreInner, cx: *mut Cx) -> Result<Option<Outco
                 exceptions::leave_frame(cx);
                 let (vmctx, function) = ((*(*cx).vm_store).tail_vmctx, (*(*cx).vm_store).tail_function);
                 if out::call_crossed(cx, out::instance_of(vmctx), FuncIndex(function as u32), slots).is_err() {
-                    go_on_with_exception(store, cx)?;
+                    go_on_with_exception::<P>(store, cx)?;
                 }
                 Ok(None)
             }
             // The frame's own handlers were in the compiled code.
             Err(unwinding) => match exceptions::leave_frame(cx) {
-                true => go_on_with_exception(store, cx).map(|()| None),
+                true => go_on_with_exception::<P>(store, cx).map(|()| None),
                 false => Err(unwinding),
             },
         }
@@ -224,6 +239,7 @@ unsafe fn handlers<P: Probe>(cx: *mut Cx) -> Exit {
     // SAFETY: by contract.
     unsafe {
         let ip = (*cx).ip;
+        fuel::count::<P>(cx, *ip);
         (Table::<P>::OPS[*ip as usize])(ip.add(1), (*cx).sp.cast(), (*cx).fp.cast(), (*cx).st, cx, (*cx).mem_base)
     }
 }

@@ -28,7 +28,7 @@ handlers! { (ip, sp, fp, st, cx, mem);
     select_typed {
         for _ in 0..read_u32(&mut ip) {
             // In quickened code each type is one number.
-            if P::RECORD && is_reference_prefix(*ip) {
+            if P::ORIGINAL && is_reference_prefix(*ip) {
                 ip = ip.add(1);
             }
             skip(&mut ip);

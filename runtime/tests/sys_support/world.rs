@@ -36,26 +36,7 @@ impl World {
     pub fn new() -> &'static World {
         signals::install(Some(trap_hook)).unwrap();
         sys::alt_stack::ensure().unwrap();
-        let store = VmStore {
-            stack_limit: stack::native_stack_limit(512 << 10),
-            entry_sp: 0,
-            exit_fp: 0,
-            exit_pc: 0,
-            unwind: 0,
-            interrupt: 0,
-            trap_code: 0,
-            trap_pc: 0,
-            trap_fp: 0,
-            exn_tag: 0,
-            exn_payload: ptr::null(),
-            exn_ref: 0,
-            tail_vmctx: ptr::null_mut(),
-            tail_code: ptr::null(),
-            tail_args: ptr::null_mut(),
-            tail_function: 0,
-            fuel: 0,
-            reserved: [0; 4],
-        };
+        let store = VmStore { stack_limit: stack::native_stack_limit(512 << 10), ..VmStore::default() };
         let store: *mut VmStore = Box::leak(Box::new(store));
         let image = Image::new();
         let trampolines = |to_interpreter| VmTrampolines { to_native: at::blob_to_native() as i32, to_interpreter, ..Default::default() };

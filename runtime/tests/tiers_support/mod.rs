@@ -51,20 +51,28 @@ pub struct World {
     compiler: Arc<Steered<CraneliftCompiler>>,
 }
 
-impl World {
-    pub fn new(mix: Mix) -> World {
-        let steered = mix.compiler();
-        let compiler = (mix.even || mix.odd || mix.loops).then(|| steered.clone() as Arc<dyn Compiler>);
+impl Mix {
+    /// What makes an engine of this mix, and the compiler in it, which tells what it could not compile.
+    pub fn config(self) -> (Config, Arc<Steered<CraneliftCompiler>>) {
+        let steered = self.compiler();
+        let compiler = (self.even || self.odd || self.loops).then(|| steered.clone() as Arc<dyn Compiler>);
         let tunables = Tunables {
             background: false,
             call_threshold: u32::MAX,
-            loop_threshold: if mix.loops { 2 } else { u32::MAX },
+            loop_threshold: if self.loops { 2 } else { u32::MAX },
             recheck_interval: 1,
             ..Tunables::default()
         };
-        let engine = Engine::new(Config { compiler, tunables, ..Config::default() });
+        (Config { compiler, tunables, ..Config::default() }, steered)
+    }
+}
+
+impl World {
+    pub fn new(mix: Mix) -> World {
+        let (config, compiler) = mix.config();
+        let engine = Engine::new(config);
         let store = Store::new(&engine, ()).unwrap();
-        World { engine, store, linker: Linker::new(), compiler: steered }
+        World { engine, store, linker: Linker::new(), compiler }
     }
 
     pub fn module(&self, wat: &str) -> Module {
