@@ -28,6 +28,15 @@ impl<'a> Trampoline<'a> {
         Slots { base, words: self.ty().slot_words(), flags: env.flags.slot }
     }
 
+    /// Slots of the type's results where they go through memory in compiled code.
+    fn result_slots(&self, env: &Env<'_>, base: Value) -> Slots {
+        Slots { words: self.ty().result_words(), ..self.slots(env, base) }
+    }
+
+    fn load_results(&self, b: &mut FunctionBuilder<'_>, slots: Slots) -> Res<Vec<Value>> {
+        self.ty().results().enumerate().map(|(slot, result)| Ok(slots.load(b, clif_type(result)?, slot))).collect()
+    }
+
     fn load_args(&self, b: &mut FunctionBuilder<'_>, slots: Slots, args: &mut Vec<Value>) -> Res<()> {
         for (slot, param) in self.ty().params().enumerate() {
             args.push(slots.load(b, clif_type(param)?, slot));
@@ -35,7 +44,8 @@ impl<'a> Trampoline<'a> {
         Ok(())
     }
 
-    /// Arguments are loaded before the call, so that results beyond the registers can go straight to the same slots.
+    /// Arguments are loaded before the call, so that results beyond the registers can go straight to the same slots, or, where only parameters ask for wide slots, at
+    /// least to the same place.
     pub fn to_native(&self, func: &mut Function, context: &mut FunctionBuilderContext, config: TargetFrontendConfig) -> Res<()> {
         func.signature = signature::from_slots();
         let mut env = Env::new(self.module, self.settings, func);
@@ -50,7 +60,10 @@ impl<'a> Trampoline<'a> {
         args.extend(returns_by_pointer(self.ty()).then_some(area));
         self.load_args(&mut b, slots, &mut args)?;
         let call = b.ins().call_indirect(callee, code, &args);
-        let results = b.inst_results(call).to_vec();
+        let mut results = b.inst_results(call).to_vec();
+        if returns_by_pointer(self.ty()) && self.ty().result_words() != self.ty().slot_words() {
+            results = self.load_results(&mut b, self.result_slots(&env, area))?;
+        }
         slots.store_all(&mut b, &results);
         let done = b.ins().iconst(types::I64, 0);
         b.ins().return_(&[done]);
@@ -103,12 +116,9 @@ impl<'a> Trampoline<'a> {
         b.switch_to_block(tail);
         self.tail_call(&mut b, &env, next, results_pointer)?;
         b.switch_to_block(done);
-        let mut results = Vec::with_capacity(ty.results().len());
-        for (slot, result) in ty.results().enumerate() {
-            results.push(slots.load(&mut b, clif_type(result)?, slot));
-        }
+        let mut results = self.load_results(&mut b, slots)?;
         if let Some(pointer) = results_pointer {
-            self.slots(&env, pointer).store_all(&mut b, &results);
+            self.result_slots(&env, pointer).store_all(&mut b, &results);
             results.clear();
         }
         b.ins().return_(&results);

@@ -50,6 +50,7 @@ pub fn abi_description() -> String {
     let _ = writeln!(out, "flat version {}, sections {}", flat::VERSION, flat::SECTIONS);
     let _ = writeln!(out, "memory {MEMORY_RESERVATION}+{MEMORY_GUARD}, page {PAGE_SIZE}, register results {MAX_REG_RESULTS}");
     let _ = writeln!(out, "fuel entry {}, instructions {}", fuel::ENTRY, steps());
+    let _ = writeln!(out, "further results in slots of their own width");
     for builtin in Builtin::ALL {
         let _ = writeln!(out, "builtin {:?}", builtin.signature());
     }

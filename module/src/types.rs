@@ -199,6 +199,12 @@ impl<'a> FuncType<'a> {
         if self.params.iter().chain(self.results).any(|&code| code == ValType::V128.code()) { 2 } else { 1 }
     }
 
+    /// Words of each slot of results that go to memory in compiled code ([`MAX_REG_RESULTS`](crate::vm::MAX_REG_RESULTS)): 2 where one of them is a v128, else 1.
+    /// The parameters do not count, so that the callee of a tail call, which has other ones, writes the slots that its caller's caller reads.
+    pub fn result_words(self) -> usize {
+        FuncType { params: &[], results: self.results }.slot_words()
+    }
+
     /// Words that a crossing needs: arguments come in, results go out, in the same place.
     pub fn crossing_words(self) -> usize {
         self.params.len().max(self.results.len()) * self.slot_words()

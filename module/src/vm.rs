@@ -6,7 +6,8 @@
 //!         | imported globals: *u64.. | tags: u64.. | (16) defined globals: 16 bytes each
 //! ```
 //! Compiled functions: calling convention Tail, parameters (vmctx: i64, params..), results in registers; with more than
-//! [`MAX_REG_RESULTS`] results (vmctx: i64, results: i64, params..) where `results` points to one slot a result, and nothing is returned.
+//! [`MAX_REG_RESULTS`] results (vmctx: i64, results: i64, params..) where `results` points to one slot a result, of
+//! [`FuncType::result_words`](crate::FuncType::result_words), and nothing is returned.
 //! A value in a slot: i32 and f32 in the low half of the first word, the high half zero; i64, f64 as they are; references as store indices, 0 = null; v128 in both
 //! words. Slots of crossings have [`FuncType::slot_words`](crate::FuncType::slot_words), those of frames [`Module::slot_words`].
 

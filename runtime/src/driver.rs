@@ -15,7 +15,7 @@ use crate::sys;
 use crate::trap::{HostTrap, Reason, Trap, Unwinding};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
-use trjit_module::vm::{MAX_REG_RESULTS, VmStore};
+use trjit_module::vm::VmStore;
 use trjit_module::{FuncIndex, FuncType, TrapCode};
 
 /// How a function ended that did not unwind.
@@ -155,12 +155,8 @@ unsafe fn tail_calls(store: *mut StoreInner, ty: FuncType<'_>, slots: *mut u64, 
             if (*store).interrupted() {
                 return Err(raise(store, Reason::Trap(TrapCode::Interrupt)));
             }
-            // Results behind a pointer have slots as wide as the callee's type asks for, and the caller reads them by its own type.
-            let fits = callee.results().len() <= MAX_REG_RESULTS || callee.slot_words() == ty.slot_words();
-            if from_code
-                && fits
-                && let Some(trampoline) = compiled_tail_callee(store, instance, function)
-            {
+            // The callee's results fit where the caller's caller reads them: they go to registers, or to slots whose width depends on them alone.
+            if from_code && let Some(trampoline) = compiled_tail_callee(store, instance, function) {
                 (*store).vm.tail_args = area;
                 return Ok(trampoline);
             }

@@ -114,3 +114,56 @@ fn a_tail_call_may_end_in_the_host_in_a_trap_or_in_an_exception() {
         assert_eq!(trap.to_string(), "wasm trap: wasm `unreachable` instruction executed");
     });
 }
+
+/// Eight results go through memory. The types differ in their parameters: only one of them has a v128 there.
+#[test]
+fn results_in_memory_survive_tail_calls_between_types_of_other_widths() {
+    on_every_mix(|world| {
+        let results = "(result i64 i32 f64 f32 i64 i64 i64 externref)";
+        let values =
+            "(i64.const -1) (i32.const -2) (f64.const 3) (f32.const 4) (local.get $sum) (i64.const 6) (i64.const 7) (ref.null extern)";
+        world.linker.func_raw(
+            "host",
+            "wide",
+            OwnedFuncType::new(
+                [ValType::V128, ValType::I64, ValType::I64],
+                [ValType::I64, ValType::I32, ValType::F64, ValType::F32, ValType::I64, ValType::I64, ValType::I64, ValType::EXTERNREF],
+            ),
+            |_, slots| {
+                let sum = slots[4];
+                let values = [u64::MAX, 0xffff_fffe, 3f64.to_bits(), u64::from(4f32.to_bits()), sum, 6, 7, 0];
+                slots.as_chunks_mut::<2>().0.iter_mut().zip(values).for_each(|(slot, value)| slot[0] = value);
+                Ok(())
+            },
+        );
+        let instance = world.instance(&format!(
+            r#"(module
+              (import "host" "wide" (func $host (param v128 i64 i64) {results}))
+              (type $narrow (func (param i64 i64) {results}))
+              (table funcref (elem $narrow))
+              (func $narrow (param $n i64) (param $sum i64) {results}
+                (if (i64.eqz (local.get $n)) (then (return {values})))
+                (return_call $wide (i64x2.splat (local.get $sum)) (i64.sub (local.get $n) (i64.const 1)) (i64.const 9)))
+              (func $wide (param $v v128) (param $n i64) (param $sum i64) {results}
+                (local.set $sum (i64.add (i64x2.extract_lane 1 (local.get $v)) (i64.const 1)))
+                (if (i64.eqz (local.get $n)) (then (return {values})))
+                (return_call_indirect (type $narrow) (i64.sub (local.get $n) (i64.const 1)) (local.get $sum) (i32.const 0)))
+              (func $to-host (param $n i64) (param $sum i64) {results}
+                (return_call $host (v128.const i64x2 1 2) (local.get $n) (local.get $sum)))
+              (func $told {results} (call $to-host (i64.const 1) (i64.const 5)))
+              (func (export "host") {results} (call $told))
+              (func (export "run") (param $n i64) {results} (call $narrow (local.get $n) (i64.const 0)))
+              (func (export "run-wide") (param $n i64) {results}
+                (call $wide (v128.const i64x2 0 -1) (local.get $n) (i64.const 0))))"#,
+        ));
+        let expected = |sum| {
+            let [a, b, c] = [-1, 6, 7].map(Val::I64);
+            [a, Val::I32(-2), Val::F64(3f64.to_bits()), Val::F32(4f32.to_bits()), Val::I64(sum), b, c, Val::ExternRef(0)]
+        };
+        for n in [0, 1, 2, 3, MANY / 20] {
+            assert_eq!(world.call(&instance, "run", &[Val::I64(n)]).unwrap(), expected((n + 1) / 2), "{n}");
+            assert_eq!(world.call(&instance, "run-wide", &[Val::I64(n)]).unwrap(), expected(n / 2), "{n}");
+        }
+        assert_eq!(world.call(&instance, "host", &[]).unwrap(), expected(5));
+    });
+}

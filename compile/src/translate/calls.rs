@@ -5,7 +5,7 @@
 
 use super::{OSR_TAIL_CALL, Results, Translator};
 use crate::env::trap;
-use crate::fault::{Fault, Res};
+use crate::fault::Res;
 use crate::signature::{clif_type, returns_by_pointer};
 use crate::slots::Slots;
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -145,7 +145,7 @@ impl<'a> Translator<'a, '_> {
         let func_type = self.env.module.func_type(ty);
         let mut all = Vec::with_capacity(args.len() + 2);
         all.push(callee.vmctx);
-        let area = returns_by_pointer(func_type).then(|| self.scratch_slots(func_type.results().len(), func_type.slot_words()));
+        let area = returns_by_pointer(func_type).then(|| self.scratch_slots(func_type.results().len(), func_type.result_words()));
         all.extend(area.map(|area| area.base));
         all.extend_from_slice(args);
         match self.handler() {
@@ -188,10 +188,6 @@ impl<'a> Translator<'a, '_> {
         let mut all = vec![callee.vmctx];
         match self.results {
             Results::Driver(slots) => return self.tail_call_by_driver(callee, ty, args, slots),
-            // Slots behind the pointer are as wide as this function's type asks for, and the callee would write them by its own.
-            Results::Pointer(_) if self.env.module.func_type(ty).slot_words() != self.ty.slot_words() => {
-                return Err(Fault::unsupported("tail calls that change the width of results in memory"));
-            }
             Results::Pointer(area) => all.push(area),
             Results::Registers => {}
         }

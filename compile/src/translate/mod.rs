@@ -249,7 +249,7 @@ impl Translator<'_, '_> {
                 self.b.ins().return_(values);
             }
             Results::Pointer(base) => {
-                let slots = Slots { base, words: self.ty.slot_words(), flags: self.env.flags.slot };
+                let slots = Slots { base, words: self.ty.result_words(), flags: self.env.flags.slot };
                 slots.store_all(&mut self.b, values);
                 self.b.ins().return_(&[]);
             }
