@@ -5,7 +5,7 @@ use crate::driver;
 use crate::exception;
 use crate::instance::InstanceInner;
 use crate::interp::{instance_of, numeric};
-use crate::trap::{Reason, Unwinding};
+use crate::trap::{HostError, Reason, Unwinding};
 use trjit_module::{FuncIndex, TrapCode};
 
 /// The instance of the calling code.
@@ -60,6 +60,24 @@ unsafe fn bulk<T: Default>(vmctx: *mut u8, units: u64, operation: impl FnOnce(&m
     }
 }
 
+/// Passes an old size on, or makes the limiter's error pending and tells the shim to unwind.
+///
+/// # Safety
+/// As [`caller`].
+unsafe fn grown(vmctx: *mut u8, result: Result<u64, HostError>) -> u64 {
+    match result {
+        Ok(old) => old,
+        Err(error) => {
+            // SAFETY: by contract.
+            unsafe {
+                let unwinding = driver::raise(caller(vmctx).store, Reason::Host(error));
+                unwind(vmctx, unwinding);
+            }
+            0
+        }
+    }
+}
+
 macro_rules! builtins {
     ($($name:ident($vmctx:ident $(, $param:ident: $ty:ty)*) $(-> $ret:ty)? $body:block)*) => {$(
         /// See [`Builtin`](trjit_module::vm::Builtin).
@@ -89,7 +107,8 @@ builtins! {
         check(vmctx, Err(TrapCode::from_byte(code as u8).unwrap_or(TrapCode::Unreachable)))
     }
     memory_grow(vmctx, memory: u32, delta: u64) -> u64 {
-        caller(vmctx).memory_grow(memory, delta)
+        let result = caller(vmctx).memory_grow(memory, delta);
+        grown(vmctx, result)
     }
     memory_copy(vmctx, dst_memory: u32, src_memory: u32, dst: u64, src: u64, len: u64) {
         bulk(vmctx, len, |instance| instance.memory_copy(dst_memory, src_memory, dst, src, len))
@@ -110,7 +129,8 @@ builtins! {
         check(vmctx, caller(vmctx).table_set(table, index, value))
     }
     table_grow(vmctx, table: u32, value: u64, delta: u64) -> u64 {
-        bulk(vmctx, delta, |instance| Ok(instance.table_grow(table, value, delta)))
+        let result = bulk(vmctx, delta, |instance| Ok(Some(instance.table_grow(table, value, delta))));
+        result.map_or(0, |result| grown(vmctx, result))
     }
     table_fill(vmctx, table: u32, dst: u64, value: u64, len: u64) {
         bulk(vmctx, len, |instance| instance.table_fill(table, dst, value, len))

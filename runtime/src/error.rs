@@ -1,6 +1,6 @@
 //! Errors of the embedding API.
 
-use crate::trap::Trap;
+use crate::trap::{HostError, Trap};
 use trjit_module::ParseError;
 
 /// What can go wrong between bytes and results.
@@ -20,6 +20,9 @@ pub enum Error {
     ArgumentCount { expected: usize, found: usize },
     #[error("the function has type {found}, expected {expected}")]
     FunctionType { found: String, expected: String },
+    /// The store's limiter ended an instantiation or a call of the API.
+    #[error("the store's limiter: {0}")]
+    Limiter(#[source] HostError),
     #[error("guests of this engine do not consume fuel; `Config::consume_fuel(true)` makes one whose do")]
     FuelNotConsumed,
     #[error("argument {position} has type {found}, expected {expected}")]

@@ -6,6 +6,7 @@ use crate::limits;
 use crate::memory::MemoryInner;
 use crate::store::StoreInner;
 use crate::table::{self, TableInner};
+use crate::trap::HostError;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use trjit_module::flat::ConstExpr;
@@ -143,13 +144,11 @@ impl InstanceInner {
         unsafe { &mut *self.tables[table as usize] }
     }
 
-    /// The old size in pages, or -1 (all bits) where the memory can not grow.
-    pub fn memory_grow(&mut self, memory: u32, delta: u64) -> u64 {
-        {
-            // SAFETY: the instance is of this store, and so are its memories.
-            let grown = unsafe { limits::grow_memory(self.store, self.memories[memory as usize], delta) };
-            grown.unwrap_or(u64::MAX)
-        }
+    /// The old size in pages, or -1 (all bits) where the memory can not grow. An error is the limiter's, and ends the guest.
+    pub fn memory_grow(&mut self, memory: u32, delta: u64) -> Result<u64, HostError> {
+        // SAFETY: the instance is of this store, and so are its memories.
+        let grown = unsafe { limits::grow_memory(self.store, self.memories[memory as usize], delta) };
+        Ok(grown?.unwrap_or(u64::MAX))
     }
 
     /// The address of `len` bytes at `at`, which must lie in the memory.
@@ -243,13 +242,11 @@ impl InstanceInner {
         Ok(())
     }
 
-    /// The old length, or -1 (all bits) where the table can not grow.
-    pub fn table_grow(&mut self, table: u32, value: u64, delta: u64) -> u64 {
-        {
-            // SAFETY: the instance is of this store, and so are its tables.
-            let grown = unsafe { limits::grow_table(self.store, self.tables[table as usize], delta, value) };
-            grown.unwrap_or(u64::MAX)
-        }
+    /// The old length, or -1 (all bits) where the table can not grow. An error is the limiter's, and ends the guest.
+    pub fn table_grow(&mut self, table: u32, value: u64, delta: u64) -> Result<u64, HostError> {
+        // SAFETY: the instance is of this store, and so are its tables.
+        let grown = unsafe { limits::grow_table(self.store, self.tables[table as usize], delta, value) };
+        Ok(grown?.unwrap_or(u64::MAX))
     }
 
     pub fn table_fill(&mut self, table: u32, dst: u64, value: u64, len: u64) -> Result<(), TrapCode> {

@@ -138,7 +138,7 @@ unsafe fn define_memories(store: *mut StoreInner, instance: &mut InstanceInner, 
             return Err(Error::Resource { what: "memory", detail });
         }
         // SAFETY: by contract.
-        if !unsafe { crate::limits::allows_memory(store, record.min, (record.has_max != 0).then_some(record.max)) } {
+        if !unsafe { crate::limits::allows_memory(store, record.min, (record.has_max != 0).then_some(record.max)) }? {
             let detail = format!("the store's limiter refuses a memory of {} pages of 64 KiB", record.min);
             return Err(Error::Resource { what: "memory", detail });
         }
@@ -162,7 +162,7 @@ unsafe fn define_tables(store: *mut StoreInner, instance: &mut InstanceInner, li
             return Err(Error::Resource { what: "table", detail });
         }
         // SAFETY: by contract.
-        if !unsafe { crate::limits::allows_table(store, record.min, (record.has_max != 0).then_some(record.max)) } {
+        if !unsafe { crate::limits::allows_table(store, record.min, (record.has_max != 0).then_some(record.max)) }? {
             let detail = format!("the store's limiter refuses a table of {} elements", record.min);
             return Err(Error::Resource { what: "table", detail });
         }

@@ -1,17 +1,33 @@
-//! Limits that the embedder sets for a store: asked before a memory or a table is made or grows, whoever makes or grows it.
+//! Limits that the embedder sets for a store: asked before a memory or a table is made or grows, whoever makes or grows it. The limits themselves are
+//! [`StoreLimits`](crate::StoreLimits), for most embedders.
 
+use crate::error::Error;
 use crate::memory::MemoryInner;
 use crate::store::StoreInner;
 use crate::table::TableInner;
+use crate::trap::HostError;
 use trjit_module::vm::PAGE_SIZE;
 
 /// Decides about growth; see [`Store::limiter`](crate::Store::limiter).
+///
+/// `Ok(false)` lets the guest's `memory.grow` or `table.grow` give -1, and calls of the API fail. An error ends the guest as a trap does, with the error as its
+/// reason, and is what calls of the API fail with.
 pub trait ResourceLimiter: Send {
     /// Whether a memory may have `desired` bytes; it has `current` now (0 where it is about to be made), and `maximum` is what it declares.
-    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> bool;
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Result<bool, HostError>;
 
     /// The same for a table, in elements.
-    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> bool;
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Result<bool, HostError>;
+
+    /// A memory could not grow though it was allowed to: it is at its maximum, or the system has no more.
+    fn memory_grow_failed(&mut self, _error: HostError) -> Result<(), HostError> {
+        Ok(())
+    }
+
+    /// A table could not grow though it was allowed to.
+    fn table_grow_failed(&mut self, _error: HostError) -> Result<(), HostError> {
+        Ok(())
+    }
 
     /// Most instances, with those that hold what the host itself makes.
     fn instances(&self) -> usize {
@@ -26,46 +42,6 @@ pub trait ResourceLimiter: Send {
     /// Most tables.
     fn tables(&self) -> usize {
         10_000
-    }
-}
-
-/// Fixed limits, for most embedders.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StoreLimits {
-    /// Bytes of each memory.
-    pub memory_size: Option<usize>,
-    /// Elements of each table.
-    pub table_elements: Option<usize>,
-    pub instances: usize,
-    pub memories: usize,
-    pub tables: usize,
-}
-
-impl Default for StoreLimits {
-    fn default() -> StoreLimits {
-        StoreLimits { memory_size: None, table_elements: None, instances: 10_000, memories: 10_000, tables: 10_000 }
-    }
-}
-
-impl ResourceLimiter for StoreLimits {
-    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> bool {
-        self.memory_size.is_none_or(|limit| desired <= limit)
-    }
-
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> bool {
-        self.table_elements.is_none_or(|limit| desired <= limit)
-    }
-
-    fn instances(&self) -> usize {
-        self.instances
-    }
-
-    fn memories(&self) -> usize {
-        self.memories
-    }
-
-    fn tables(&self) -> usize {
-        self.tables
     }
 }
 
@@ -97,12 +73,13 @@ pub(crate) unsafe fn allows_instance(store: *mut StoreInner) -> bool {
 ///
 /// # Safety
 /// As [`limiter`].
-pub(crate) unsafe fn allows_memory(store: *mut StoreInner, pages: u64, maximum: Option<u64>) -> bool {
+pub(crate) unsafe fn allows_memory(store: *mut StoreInner, pages: u64, maximum: Option<u64>) -> Result<bool, Error> {
     // SAFETY: by contract.
     unsafe {
         let memories = &(*store).memories;
-        limiter(store)
-            .is_none_or(|limiter| memories.len() < limiter.memories() && limiter.memory_growing(0, bytes(pages), maximum.map(bytes)))
+        let Some(limiter) = limiter(store) else { return Ok(true) };
+        let allowed = memories.len() < limiter.memories();
+        Ok(allowed && limiter.memory_growing(0, bytes(pages), maximum.map(bytes)).map_err(Error::Limiter)?)
     }
 }
 
@@ -110,13 +87,13 @@ pub(crate) unsafe fn allows_memory(store: *mut StoreInner, pages: u64, maximum: 
 ///
 /// # Safety
 /// As [`limiter`].
-pub(crate) unsafe fn allows_table(store: *mut StoreInner, elements: u64, maximum: Option<u64>) -> bool {
+pub(crate) unsafe fn allows_table(store: *mut StoreInner, elements: u64, maximum: Option<u64>) -> Result<bool, Error> {
     // SAFETY: by contract.
     unsafe {
         let tables = &(*store).tables;
-        limiter(store).is_none_or(|limiter| {
-            tables.len() < limiter.tables() && limiter.table_growing(0, elements as usize, maximum.map(|max| max as usize))
-        })
+        let Some(limiter) = limiter(store) else { return Ok(true) };
+        let allowed = tables.len() < limiter.tables();
+        Ok(allowed && limiter.table_growing(0, elements as usize, maximum.map(|max| max as usize)).map_err(Error::Limiter)?)
     }
 }
 
@@ -124,16 +101,22 @@ pub(crate) unsafe fn allows_table(store: *mut StoreInner, elements: u64, maximum
 ///
 /// # Safety
 /// As [`limiter`]; `memory` is of the store.
-pub(crate) unsafe fn grow_memory(store: *mut StoreInner, memory: *mut MemoryInner, delta: u64) -> Option<u64> {
+pub(crate) unsafe fn grow_memory(store: *mut StoreInner, memory: *mut MemoryInner, delta: u64) -> Result<Option<u64>, HostError> {
     // SAFETY: by contract.
     unsafe {
         let old = (*memory).pages();
-        let desired = old.checked_add(delta)?;
         let maximum = (*memory).declared_max.map(bytes);
-        if delta != 0 && limiter(store).is_some_and(|limiter| !limiter.memory_growing(bytes(old), bytes(desired), maximum)) {
-            return None;
+        let Some(limiter) = limiter(store).filter(|_| delta != 0) else { return Ok((*memory).grow(delta)) };
+        if let Some(desired) = old.checked_add(delta)
+            && !limiter.memory_growing(bytes(old), bytes(desired), maximum)?
+        {
+            return Ok(None);
         }
-        (*memory).grow(delta)
+        let grown = (*memory).grow(delta);
+        if grown.is_none() {
+            limiter.memory_grow_failed(format!("a memory of {old} pages can not grow by {delta}").into())?;
+        }
+        Ok(grown)
     }
 }
 
@@ -141,16 +124,28 @@ pub(crate) unsafe fn grow_memory(store: *mut StoreInner, memory: *mut MemoryInne
 ///
 /// # Safety
 /// As [`limiter`]; `table` is of the store.
-pub(crate) unsafe fn grow_table(store: *mut StoreInner, table: *mut TableInner, delta: u64, reference: u64) -> Option<u64> {
+pub(crate) unsafe fn grow_table(
+    store: *mut StoreInner,
+    table: *mut TableInner,
+    delta: u64,
+    reference: u64,
+) -> Result<Option<u64>, HostError> {
     // SAFETY: by contract.
     unsafe {
         let old = (*table).len();
-        let desired = usize::try_from(old.checked_add(delta)?).ok()?;
         let maximum = (*table).declared_max.map(|max| max as usize);
-        if delta != 0 && limiter(store).is_some_and(|limiter| !limiter.table_growing(old as usize, desired, maximum)) {
-            return None;
+        let Some(limiter) = limiter(store).filter(|_| delta != 0) else { return Ok((*table).grow(delta, reference)) };
+        let desired = old.checked_add(delta).and_then(|desired| usize::try_from(desired).ok());
+        if let Some(desired) = desired
+            && !limiter.table_growing(old as usize, desired, maximum)?
+        {
+            return Ok(None);
         }
-        (*table).grow(delta, reference)
+        let grown = (*table).grow(delta, reference);
+        if grown.is_none() {
+            limiter.table_grow_failed(format!("a table of {old} elements can not grow by {delta}").into())?;
+        }
+        Ok(grown)
     }
 }
 

@@ -137,7 +137,7 @@ impl Memory {
         let memory = self.inner.pointer(store);
         // SAFETY: memories live as long as their store, which is borrowed.
         let grown = unsafe { limits::grow_memory(store.as_context_mut().inner, memory, delta) };
-        grown.ok_or_else(|| {
+        grown.map_err(Error::Limiter)?.ok_or_else(|| {
             let size = self.size(store);
             Error::Resource { what: "memory", detail: format!("{size} pages of {PAGE_SIZE} bytes can not grow by {delta}") }
         })

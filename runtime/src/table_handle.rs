@@ -119,7 +119,7 @@ impl Table {
         let table = self.inner.pointer(store);
         // SAFETY: tables live as long as their store, which is borrowed.
         let grown = unsafe { limits::grow_table(store.as_context_mut().inner, table, delta, init.to_slot()) };
-        grown.ok_or_else(|| {
+        grown.map_err(Error::Limiter)?.ok_or_else(|| {
             let size = self.size(store);
             Error::Resource { what: "table", detail: format!("{size} elements can not grow by {delta}") }
         })

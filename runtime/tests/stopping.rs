@@ -5,19 +5,19 @@ mod modes_support;
 use modes_support::*;
 use std::time::{Duration, Instant};
 use trjit_module::TrapCode;
-use trjit_runtime::{Caller, Error, HostTrap, Linker, ResourceLimiter, Store, StoreLimits};
+use trjit_runtime::{Caller, Error, HostError, HostTrap, Linker, ResourceLimiter, Store, StoreLimits};
 
 #[test]
 fn a_limiter_is_asked_before_anything_grows() -> Result {
     in_every_mode(|api| {
         struct Asked(Vec<(usize, usize, Option<usize>)>);
         impl ResourceLimiter for Asked {
-            fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> bool {
+            fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Result<bool, HostError> {
                 self.0.push((current, desired, maximum));
-                desired <= 3 << 16
+                Ok(desired <= 3 << 16)
             }
-            fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> bool {
-                desired <= 4
+            fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> Result<bool, HostError> {
+                Ok(desired <= 4)
             }
         }
         let engine = &api.engine;

@@ -6,7 +6,7 @@ use super::leb::read_u32;
 use crate::driver;
 use crate::instance::InstanceInner;
 use crate::jit;
-use crate::trap::Unwinding;
+use crate::trap::{Reason, Unwinding};
 use std::mem::offset_of;
 use trjit_module::flat::{MemoryRecord, TableRecord};
 use trjit_module::vm::{VmHeader, VmTable};
@@ -197,17 +197,19 @@ pub unsafe fn fill_element(cx: *mut Cx, table: u32, index: u64) -> u64 {
     unsafe { instance(cx).table_get(table, index).unwrap_or(0) }
 }
 
+/// `None`: the limiter's error is pending.
+///
 /// # Safety
-/// `cx` is the running activation's.
+/// The registers are saved in `cx`.
 #[inline(never)]
-pub unsafe fn memory_grow(cx: *mut Cx, memory: u32, delta: u64) -> u64 {
+pub unsafe fn memory_grow(cx: *mut Cx, memory: u32, delta: u64) -> Option<u64> {
     // SAFETY: by contract.
     unsafe {
         let instance = instance(cx);
-        let old = instance.memory_grow(memory, delta);
+        let old = instance.memory_grow(memory, delta).map_err(|error| driver::raise((*cx).store, Reason::Host(error))).ok()?;
         let is_64 = instance.code.module().memories()[memory as usize].flags & MemoryRecord::MEMORY64 != 0;
         refresh_memory(cx);
-        if is_64 { old } else { u64::from(old as u32) }
+        Some(if is_64 { old } else { u64::from(old as u32) })
     }
 }
 
@@ -237,16 +239,16 @@ pub unsafe fn ref_func(cx: *mut Cx, function: u32) -> u64 {
     unsafe { instance(cx).ref_func(FuncIndex(function)) }
 }
 
-/// Runs an operation behind the prefix 0xFC (8..=17); reads its immediates at `cx.ip` and its operands below `cx.sp`, and moves both.
+/// Runs an operation behind the prefix 0xFC (8..=17); reads its immediates at `ip`, behind the operation's number, and its operands below `cx.sp`, and moves both. Not a code but
+/// none: the limiter's error is pending.
 ///
 /// # Safety
-/// The registers are saved in `cx`, `ip` behind the operation's number.
+/// The registers are saved in `cx`.
 #[inline(never)]
-pub unsafe fn bulk_operation(cx: *mut Cx, op: u32) -> Result<(), TrapCode> {
+pub unsafe fn bulk_operation(cx: *mut Cx, op: u32, mut ip: *const u8) -> Result<(), Option<TrapCode>> {
     // SAFETY: validation has proved immediates and operands.
     unsafe {
         let instance = instance(cx);
-        let mut ip = (*cx).ip;
         let words = (*cx).slot_words;
         // Operands of 32 bits are zero-extended.
         let pop = || {
@@ -290,7 +292,10 @@ pub unsafe fn bulk_operation(cx: *mut Cx, op: u32) -> Result<(), TrapCode> {
                 let table = read_u32(&mut ip);
                 let (delta, value) = (pop(), pop());
                 instance.charge_bulk(delta)?;
-                let old = instance.table_grow(table, value, delta);
+                let old = instance.table_grow(table, value, delta).map_err(|error| {
+                    driver::raise((*cx).store, Reason::Host(error));
+                    None
+                })?;
                 let is_64 = instance.code.module().tables()[table as usize].flags & TableRecord::TABLE64 != 0;
                 *(*cx).sp = if is_64 { old } else { u64::from(old as u32) };
                 (*cx).sp = (*cx).sp.add(words);
@@ -307,7 +312,7 @@ pub unsafe fn bulk_operation(cx: *mut Cx, op: u32) -> Result<(), TrapCode> {
                 instance.table_fill(table, dst, value, len)?;
             }
             // Validation lets no other number through.
-            _ => return Err(TrapCode::Unreachable),
+            _ => return Err(Some(TrapCode::Unreachable)),
         }
         (*cx).ip = ip;
         Ok(())

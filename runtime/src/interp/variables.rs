@@ -97,9 +97,12 @@ handlers! { (ip, sp, fp, st, cx, mem);
         push(&mut sp, (*definition).len >> 16);
     }
     memory_grow {
+        let at = ip;
         let memory = read_u32(&mut ip);
-        save!(ip, sp, fp, st, cx);
-        word!(sp.sub(1)) = out::memory_grow(cx, memory, word!(sp.sub(1)));
+        let opcode = at.sub(1);
+        save!(opcode, sp, fp, st, cx);
+        let Some(old) = out::memory_grow(cx, memory, word!(sp.sub(1))) else { return stop(at, sp, cx) };
+        word!(sp.sub(1)) = old;
         mem = (*cx).mem_base;
     }
     table_get {
@@ -131,9 +134,11 @@ handlers! { (ip, sp, fp, st, cx, mem);
         if op < 8 {
             return (Table::<P>::SATURATING[op as usize])(ip, sp, fp, st, cx, mem);
         }
-        save!(ip, sp, fp, st, cx);
-        if let Err(code) = out::bulk_operation(cx, op) {
-            return trap(at, sp, cx, code);
+        let opcode = at.sub(1);
+        save!(opcode, sp, fp, st, cx);
+        if let Err(code) = out::bulk_operation(cx, op, ip) {
+            (*cx).trap = code;
+            return stop(at, sp, cx);
         }
         ip = (*cx).ip;
         sp = (*cx).sp.cast();
