@@ -25,6 +25,7 @@ pub mod reference;
 pub mod rewrite;
 pub mod rng;
 pub mod shape;
+pub mod shrink;
 pub mod smith;
 pub mod subject;
 pub mod target;

@@ -9,6 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode};
 use std::time::{Duration, Instant};
+use trjit_fuzz::case::Case;
 use trjit_fuzz::mode::Mode;
 use trjit_fuzz::oracle::{Agreement, Verdict};
 use trjit_fuzz::reference::{self, Reference};
@@ -29,6 +30,9 @@ struct Args {
     /// Tests one seed of the target in this process, writes its module (or its calls) here.
     #[arg(long, value_name = "WASM")]
     keep: Option<PathBuf>,
+    /// With `--keep`: makes the module of a difference as small as possible first.
+    #[arg(long, requires = "keep")]
+    shrink: bool,
     /// Stops after so many differences.
     #[arg(long, default_value_t = 10)]
     most: usize,
@@ -56,21 +60,24 @@ fn main() -> Result<ExitCode> {
         return thread.join().map_err(|_| anyhow::anyhow!("the worker panicked"))?;
     }
     if let (Some(target), Some(keep)) = (args.target, args.keep.clone()) {
-        let thread = worker.spawn(move || explain(target, args.seed, &keep)).context("a thread for the case")?;
+        let thread = worker.spawn(move || explain(target, args.seed, args.shrink, &keep)).context("a thread for the case")?;
         return thread.join().map_err(|_| anyhow::anyhow!("the case panicked"))?;
     }
     supervise(&args)
 }
 
 /// Tests one seed, mode by mode, and tells all.
-fn explain(target: Target, seed: u64, keep: &Path) -> Result<ExitCode> {
+fn explain(target: Target, seed: u64, shrink: bool, keep: &Path) -> Result<ExitCode> {
     let scratch = tempfile::tempdir()?;
     if target == Target::Wasi {
         let text = trjit_fuzz::wasi::explain(seed, scratch.path());
         print!("{text}");
         return Ok(std::fs::write(keep, text).map(|()| ExitCode::SUCCESS)?);
     }
-    let case = target.case(seed).context("the generator makes nothing of this seed")?;
+    let mut case = target.case(seed).context("the generator makes nothing of this seed")?;
+    if shrink {
+        case = trjit_fuzz::shrink::shrink(&case, &differing(&case, scratch.path()), scratch.path())?;
+    }
     std::fs::write(keep, &case.wasm)?;
     for (at, (name, wasm)) in case.providers.iter().enumerate() {
         println!("imports from `{name}`: {at}.provider.wasm");
@@ -88,12 +95,18 @@ fn explain(target: Target, seed: u64, keep: &Path) -> Result<ExitCode> {
     for &mode in Mode::ALL {
         print!("{mode:?}: ");
         std::io::stdout().flush()?;
-        match target.run(seed, &[mode], scratch.path()) {
+        match Target::judge(&case, &[mode], scratch.path()) {
             Ok(verdict) => println!("{verdict:?}"),
             Err(difference) => println!("{difference}"),
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The first mode that differs alone, or all of them.
+fn differing(case: &Case, scratch: &Path) -> Vec<Mode> {
+    let first = Mode::ALL.iter().find(|&&mode| trjit_fuzz::oracle::check(case, &[mode], scratch).is_err());
+    first.map_or(Mode::ALL.to_vec(), |&mode| vec![mode])
 }
 
 /// What a worker did, as its note holds it: numbers, then what it found.

@@ -35,23 +35,27 @@ impl Target {
         }
     }
 
-    /// Tests one seed. A dispute that V8 decides against trjit is a difference; one that it decides for it is an agreement.
+    /// Tests one seed.
     pub fn run(self, seed: u64, modes: &[Mode], scratch: &Path) -> Result<Verdict, Difference> {
         if self == Target::Wasi {
             return wasi::check(seed, scratch).map(Verdict::Agree);
         }
         let Some(case) = self.case(seed) else { return Ok(Verdict::Skipped) };
         match self {
-            Target::Smith | Target::Programs => match oracle::check(&case, modes, scratch)? {
-                Verdict::Disputed(difference, outcomes) => match arbiter::sides_with(&case, &outcomes, scratch) {
-                    Some(false) => Err(difference),
-                    Some(true) => Ok(Verdict::Settled(difference)),
-                    None => Ok(Verdict::Disputed(difference, outcomes)),
-                },
-                verdict => Ok(verdict),
-            },
             Target::Parser => check_parser(&case.wasm, seed),
-            Target::Wasi => unreachable!("it has no module"),
+            _ => Target::judge(&case, modes, scratch),
+        }
+    }
+
+    /// Runs a case. A dispute that V8 decides against trjit is a difference; one that it decides for it is an agreement.
+    pub fn judge(case: &Case, modes: &[Mode], scratch: &Path) -> Result<Verdict, Difference> {
+        match oracle::check(case, modes, scratch)? {
+            Verdict::Disputed(difference, outcomes) => match arbiter::sides_with(case, &outcomes, scratch) {
+                Some(false) => Err(difference),
+                Some(true) => Ok(Verdict::Settled(difference)),
+                None => Ok(Verdict::Disputed(difference, outcomes)),
+            },
+            verdict => Ok(verdict),
         }
     }
 }

@@ -4,7 +4,6 @@ use super::Translator;
 use super::memory::memory_of;
 use crate::env::trap;
 use crate::fault::Res;
-use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{AtomicRmwOp, InstBuilder, Type, Value, types::*};
 use trjit_code::MemoryStyle;
 use trjit_module::TrapCode;
@@ -70,33 +69,12 @@ impl Translator<'_, '_> {
         Ok(())
     }
 
-    /// What is expected is compared in full: an i32 beyond the width of the access equals nothing that is there.
+    /// What is expected is cut to the width of the access, as what is written (threads proposal, issue 195).
     fn atomic_cmpxchg(&mut self, ty: Type, access: Type, memarg: &MemArg) -> Res<()> {
         let replacement = self.pop_narrow(access)?;
-        let expected = self.pop()?;
+        let expected = self.pop_narrow(access)?;
         let place = self.atomic_place(memarg, access)?;
-        let flags = self.env.flags.checked_heap;
-        if ty == access {
-            let old = self.b.ins().atomic_cas(flags, place, expected, replacement);
-            self.push(old);
-            return Ok(());
-        }
-        let low = self.b.ins().ireduce(access, expected);
-        let extended = self.b.ins().uextend(ty, low);
-        let possible = self.b.ins().icmp(IntCC::Equal, extended, expected);
-        let (swap, only_load, done) = (self.b.create_block(), self.b.create_block(), self.b.create_block());
-        let old = self.b.append_block_param(done, access);
-        self.b.ins().brif(possible, swap, &[], only_load, &[]);
-        self.b.seal_block(swap);
-        self.b.seal_block(only_load);
-        self.b.switch_to_block(swap);
-        let swapped = self.b.ins().atomic_cas(flags, place, low, replacement);
-        self.b.ins().jump(done, &[swapped.into()]);
-        self.b.switch_to_block(only_load);
-        let loaded = self.b.ins().atomic_load(access, flags, place);
-        self.b.ins().jump(done, &[loaded.into()]);
-        self.b.seal_block(done);
-        self.b.switch_to_block(done);
+        let old = self.b.ins().atomic_cas(self.env.flags.checked_heap, place, expected, replacement);
         self.push_widened(old, ty);
         Ok(())
     }

@@ -225,7 +225,7 @@ impl Body<'_> {
     }
 
     fn conditional(&mut self) {
-        self.expression(ValType::I32, 1);
+        self.condition(1);
         self.open(Instruction::If(BlockType::Empty), &[]);
         self.statements(3);
         if self.rng.one_in(2) {
@@ -347,7 +347,7 @@ impl Body<'_> {
                     }
                 }
             }
-            3 if ty == ValType::I32 => self.memory_size(),
+            3 if matches!(ty, ValType::I32 | ValType::I64) => self.memory_size(ty),
             _ => {
                 let local = self.local_of(ty);
                 self.emit(Instruction::LocalGet(local));
@@ -356,7 +356,7 @@ impl Body<'_> {
     }
 
     fn if_expression(&mut self, ty: ValType, depth: u32) {
-        self.expression(ValType::I32, depth + 1);
+        self.condition(depth + 1);
         self.open(Instruction::If(BlockType::Result(ty)), &[ty]);
         self.expression(ty, depth + 1);
         self.emit(Instruction::Else);
@@ -375,7 +375,7 @@ impl Body<'_> {
             self.expression(extra, depth + 2);
         }
         self.expression(ty, depth + 1);
-        self.expression(ValType::I32, depth + 1);
+        self.condition(depth + 1);
         self.emit(Instruction::BrIf(0));
         if let Some(extra) = extra {
             let (result, below) = (self.scratch_of(ty), self.scratch_of(extra));
@@ -395,10 +395,11 @@ impl Body<'_> {
         self.expressions(&params, 2);
         let branches = self.rng.one_in(2);
         if branches {
-            self.expression(ValType::I32, 2);
+            self.condition(2);
         }
         self.open(if branches { Instruction::If(ty) } else { Instruction::Block(ty) }, &results);
         self.keep(&params);
+        self.leave_early(&results);
         self.expressions(&results, 3);
         if branches {
             self.emit(Instruction::Else);
@@ -412,10 +413,24 @@ impl Body<'_> {
         self.keep(&results);
     }
 
+    /// Leaves the block with all of its values, from above operands of its own.
+    fn leave_early(&mut self, results: &[ValType]) {
+        let below: Vec<ValType> = (0..self.rng.below(3)).map(|_| self.pick_type()).collect();
+        self.expressions(&below, 3);
+        if self.rng.one_in(3) {
+            self.statement();
+        }
+        self.expressions(results, 3);
+        self.condition(2);
+        self.emit(Instruction::BrIf(0));
+        self.keep(results);
+        self.keep(&below);
+    }
+
     fn select(&mut self, ty: ValType, depth: u32) {
         self.expression(ty, depth + 1);
         self.expression(ty, depth + 1);
-        self.expression(ValType::I32, depth + 1);
+        self.condition(depth + 1);
         let typed = matches!(ty, ValType::Ref(_)) || self.rng.one_in(2);
         self.emit(if typed { Instruction::TypedSelect(ty) } else { Instruction::Select });
     }
@@ -426,7 +441,7 @@ impl Body<'_> {
         let label = &self.labels[self.labels.len() - 1 - depth as usize];
         let (takes, counter) = (label.takes.clone(), label.counter);
         if counter.is_none() && takes.len() <= 2 && self.rng.one_in(3) {
-            self.expression(ValType::I32, 1);
+            self.condition(1);
             self.open(Instruction::If(BlockType::Empty), &[]);
             self.expressions(&takes, 2);
             self.emit(Instruction::Br(depth + 1));
@@ -435,7 +450,7 @@ impl Body<'_> {
         self.expressions(&takes, 2);
         match counter {
             Some(counter) => self.goes_on(counter),
-            None => self.expression(ValType::I32, 1),
+            None => self.condition(1),
         }
         self.emit(Instruction::BrIf(depth));
         self.keep(&takes);

@@ -1,6 +1,7 @@
 //! Calls: direct, through tables, through references of one type; and tail calls in each of these ways.
 
 use super::body::Body;
+use super::memory::index_type;
 use super::plan::{Elements, TABLE_LEN};
 use wasm_encoder::{BlockType, HeapType, Instruction, RefType, ValType};
 
@@ -95,7 +96,7 @@ impl Body<'_> {
     /// An index that may be outside, null, or of another type.
     fn wild_element(&mut self, is_64: bool, depth: u32) {
         let mask = TABLE_LEN as i64 + 3;
-        self.expression(if is_64 { ValType::I64 } else { ValType::I32 }, depth + 2);
+        self.expression(index_type(is_64), depth + 2);
         self.element(is_64, mask);
         self.emit(if is_64 { Instruction::I64And } else { Instruction::I32And });
     }
@@ -161,7 +162,7 @@ impl Body<'_> {
 
     /// A tail call where a condition says so.
     pub(super) fn tail_call_statement(&mut self) {
-        self.expression(ValType::I32, 1);
+        self.condition(1);
         if self.rng.one_in(2) {
             self.emit(Instruction::I32Const(3));
             self.emit(Instruction::I32And);

@@ -77,9 +77,12 @@ impl Body<'_> {
         let clauses = self.clauses();
         self.open(Instruction::Block(BlockType::Empty), &[]);
         self.open_try(&clauses, &[]);
-        self.statements(3);
-        if self.rng.one_in(3) {
-            self.throw_statement();
+        for _ in 0..self.rng.range(1, 4) {
+            match self.rng.below(5) {
+                0 => self.throw_statement(),
+                1 | 2 => self.call_statement(),
+                _ => self.statement(),
+            }
         }
         self.close();
         for (outer, &clause) in (0..clauses.len() as u32).rev().zip(&clauses) {

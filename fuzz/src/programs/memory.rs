@@ -11,6 +11,11 @@ const ADDRESS_MASK: i32 = 0xfff;
 /// An instruction at an address.
 pub(super) type AtAddress = fn(MemArg) -> Instruction<'static>;
 
+/// The type of indices.
+pub(super) fn index_type(is_64: bool) -> ValType {
+    if is_64 { ValType::I64 } else { ValType::I32 }
+}
+
 impl Body<'_> {
     fn memory(&mut self) -> (u32, Memory) {
         let at = self.rng.below(self.plan.memories.len() as u64) as u32;
@@ -19,15 +24,22 @@ impl Body<'_> {
 
     /// An index or a length of a memory or table: mostly cut by the mask, once in `wild` times not at all.
     fn index(&mut self, is_64: bool, mask: i32, depth: u32, wild: u64) -> bool {
-        let (ty, mask, and) = match is_64 {
-            true => (ValType::I64, Instruction::I64Const(mask.into()), Instruction::I64And),
-            false => (ValType::I32, Instruction::I32Const(mask), Instruction::I32And),
+        let (mask, and) = match is_64 {
+            true => (Instruction::I64Const(mask.into()), Instruction::I64And),
+            false => (Instruction::I32Const(mask), Instruction::I32And),
         };
-        self.expression(ty, depth);
+        self.expression(index_type(is_64), depth);
         let wild = self.rng.one_in(wild);
         if !wild {
             self.emit(mask);
             self.emit(and);
+        } else if is_64 && self.rng.one_in(2) {
+            // Inside, but for bits that 32-bit indices do not have.
+            self.emit(mask);
+            self.emit(and);
+            let high = 1 << self.rng.range(32, 63);
+            self.emit(Instruction::I64Const(high));
+            self.emit(Instruction::I64Or);
         }
         wild
     }
@@ -98,26 +110,24 @@ impl Body<'_> {
         self.emit(instruction);
     }
 
-    /// The size of a memory, as an `i32`.
-    pub(super) fn memory_size(&mut self) {
+    /// The size of a memory whose indices have the type.
+    pub(super) fn memory_size(&mut self, ty: ValType) {
         let (memory, Memory { is_64, .. }) = self.memory();
-        self.emit(Instruction::MemorySize(memory));
-        self.narrow(is_64);
-    }
-
-    /// Makes an `i32` of a 64-bit index.
-    pub(super) fn narrow(&mut self, is_64: bool) {
-        if is_64 {
-            self.emit(Instruction::I32WrapI64);
+        if index_type(is_64) != ty {
+            return self.constant(ty);
         }
+        self.emit(Instruction::MemorySize(memory));
     }
 
+    /// Grows a memory, often beyond its maximum, and notes what it was, what that gave, and what it is.
     pub(super) fn memory_grow(&mut self) {
         let (memory, Memory { is_64, .. }) = self.memory();
-        self.small(is_64, 1);
+        self.emit(Instruction::MemorySize(memory));
+        let mask = *self.rng.pick(&[1, 1, 3]);
+        self.small(is_64, mask);
         self.emit(Instruction::MemoryGrow(memory));
-        self.narrow(is_64);
-        self.keep(&[ValType::I32]);
+        self.emit(Instruction::MemorySize(memory));
+        self.keep(&[index_type(is_64); 3]);
     }
 
     pub(super) fn bulk(&mut self) {
@@ -143,11 +153,8 @@ impl Body<'_> {
         }
     }
 
-    /// Drops a passive segment, seldom enough that most programs still have it.
+    /// Drops a passive segment: what is copied from it later must be nothing.
     pub(super) fn drop_segment(&mut self) {
-        if !self.rng.one_in(3) {
-            return self.assign();
-        }
         let instruction = match self.rng.one_in(2) {
             true => Instruction::DataDrop(self.plan.memories.len() as u32),
             false => Instruction::ElemDrop(module::passive_elements(self.plan)),

@@ -37,12 +37,51 @@ impl Body<'_> {
         self.emit(instruction);
     }
 
+    /// Where a decision is made: mostly a comparison.
+    pub(super) fn condition(&mut self, depth: u32) {
+        match self.rng.below(6) {
+            0 => self.expression(ValType::I32, depth),
+            1 => {
+                let (ty, test) = match self.rng.one_in(2) {
+                    true => (ValType::I32, Instruction::I32Eqz),
+                    false => (ValType::I64, Instruction::I64Eqz),
+                };
+                self.near(ty, depth);
+                self.emit(test);
+            }
+            _ => self.compare(depth),
+        }
+    }
+
     fn compare(&mut self, depth: u32) {
         let of = *self.rng.pick(ops::NUMBERS);
-        self.expression(of, depth + 1);
-        self.expression(of, depth + 1);
+        self.near(of, depth);
+        self.near(of, depth);
         let instruction = self.rng.pick(ops::compare(of)).clone();
         self.emit(instruction);
+    }
+
+    /// An operand of a comparison: often a local or a constant, as compilers order them, and often equal to another one.
+    fn near(&mut self, ty: ValType, depth: u32) {
+        if self.rng.one_in(2) {
+            return self.leaf(ty);
+        }
+        self.expression(ty, depth + 1);
+        if self.rng.one_in(2) {
+            return;
+        }
+        match ty {
+            ValType::I32 => {
+                self.emit(Instruction::I32Const(3));
+                self.emit(Instruction::I32And);
+            }
+            ValType::I64 => {
+                self.emit(Instruction::I64Const(3));
+                self.emit(Instruction::I64And);
+            }
+            ValType::F32 => self.emit(Instruction::F32Nearest),
+            _ => self.emit(Instruction::F64Nearest),
+        }
     }
 
     /// An expression whose NaN is the canonical one.

@@ -1,6 +1,7 @@
 //! What is done with tables beside calls through them.
 
 use super::body::Body;
+use super::memory::index_type;
 use super::module;
 use super::plan::{Elements, TABLE_LEN};
 use wasm_encoder::{Instruction, ValType};
@@ -17,17 +18,13 @@ impl Body<'_> {
                 self.emit(Instruction::RefIsNull);
                 self.keep(&[ValType::I32]);
             }
-            4 => {
-                self.item(elements);
-                self.small(is_64, 1);
-                self.emit(Instruction::TableGrow(table));
-                self.narrow(is_64);
-                self.keep(&[ValType::I32]);
-            }
-            5 => {
+            4 | 5 => {
                 self.emit(Instruction::TableSize(table));
-                self.narrow(is_64);
-                self.keep(&[ValType::I32]);
+                self.item(elements);
+                self.small(is_64, 3);
+                self.emit(Instruction::TableGrow(table));
+                self.emit(Instruction::TableSize(table));
+                self.keep(&[index_type(is_64); 3]);
             }
             // Behind the elements that calls use.
             6 => {

@@ -33,7 +33,8 @@ fn engine() -> Result<&'static Engine> {
     config.wasm_tail_call(true).wasm_multi_memory(true).wasm_memory64(true).wasm_extended_const(true);
     config.wasm_simd(true).wasm_relaxed_simd(true).relaxed_simd_deterministic(true);
     config.wasm_function_references(true).wasm_exceptions(true).wasm_threads(true);
-    config.max_wasm_stack(MAX_STACK).memory_init_cow(false);
+    // The second one only limits the first one here.
+    config.max_wasm_stack(MAX_STACK).async_stack_size(MAX_STACK).memory_init_cow(false);
     let engine = Engine::new(&config).map_err(|error| anyhow::anyhow!("{error:?}"))?;
     Ok(ENGINE.get_or_init(|| engine))
 }
