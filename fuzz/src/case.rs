@@ -5,7 +5,7 @@ use crate::provider;
 use crate::rng::Rng;
 use crate::shape::{self, Import, Item, Shape};
 use crate::value::Value;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::collections::BTreeSet;
 use trjit_module::ValType;
 
@@ -61,6 +61,7 @@ impl Case {
 
     /// Functions come from the host, except where something else comes from the same module: then all of it comes from an instance.
     fn resolve_imports(&mut self, shape: &Shape) -> Result<()> {
+        let shape = &distinct(shape)?;
         let other = |import: &&Import| !matches!(import.item, Item::Func { .. });
         let provided: BTreeSet<&str> = shape.imports.iter().filter(other).map(|import| import.module.as_str()).collect();
         for name in provided {
@@ -92,4 +93,17 @@ impl Case {
         }
         functions
     }
+}
+
+/// The shape with each import once. A name that is imported twice must mean the same thing both times, or nobody could provide it.
+fn distinct(shape: &Shape) -> Result<Shape> {
+    let mut imports: Vec<Import> = Vec::new();
+    for import in &shape.imports {
+        let known = imports.iter().find(|known| known.module == import.module && known.name == import.name);
+        match known {
+            None => imports.push(import.clone()),
+            Some(known) => ensure!(known.item == import.item, "`{}` `{}` is imported with two types", import.module, import.name),
+        }
+    }
+    Ok(Shape { imports, exports: shape.exports.clone() })
 }

@@ -103,10 +103,10 @@ fn explain(target: Target, seed: u64, shrink: bool, keep: &Path) -> Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
-/// The first mode that differs alone, or all of them.
+/// The first mode that differs; in a dispute one is as good as another.
 fn differing(case: &Case, scratch: &Path) -> Vec<Mode> {
     let first = Mode::ALL.iter().find(|&&mode| trjit_fuzz::oracle::check(case, &[mode], scratch).is_err());
-    first.map_or(Mode::ALL.to_vec(), |&mode| vec![mode])
+    vec![first.copied().unwrap_or(Mode::Interpreter)]
 }
 
 /// What a worker did, as its note holds it: numbers, then what it found.

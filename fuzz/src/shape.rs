@@ -6,7 +6,7 @@ use wasmparser::types::{CoreTypeId, EntityType, TypesRef};
 use wasmparser::{AbstractHeapType, MemoryType, TableType, Validator};
 
 /// The type of an import or export.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Item {
     Func { params: Vec<ValType>, results: Vec<ValType> },
     Table { ty: TableType, element: ValType },

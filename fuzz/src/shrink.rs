@@ -1,9 +1,9 @@
-//! Makes the module of a difference small: takes out runs of instructions, or puts a constant in their place, as long as the module is valid and a mode still
-//! differs. Types, imports and exports stay, so that the case's calls stay, too.
+//! Makes the module of a difference or a dispute small: takes out runs of instructions, or puts a constant in their place, as long as the module is valid and
+//! ends as before. Types, imports and exports stay, so that the case's calls stay, too.
 
 use crate::case::Case;
 use crate::mode::Mode;
-use crate::oracle;
+use crate::oracle::{self, Verdict};
 use crate::rewrite;
 use anyhow::Result;
 use std::path::Path;
@@ -13,19 +13,25 @@ use wasmparser::{BinaryReader, FunctionBody, Validator};
 /// A body in parts: its local declarations, then each instruction.
 type Parts = Vec<Vec<u8>>;
 
-/// The smallest case found that still differs in one of these modes; the case itself where it does not differ.
+/// The smallest case found that still differs in one of these modes, or is still disputed; the case itself where all agree.
 pub fn shrink(case: &Case, modes: &[Mode], scratch: &Path) -> Result<Case> {
     let mut bodies: Vec<Parts> = Vec::new();
     rewrite::map_bodies(&case.wasm, |body| {
         bodies.push(parts(body)?);
         Ok(body.to_vec())
     })?;
+    let kind = |case: &Case| match oracle::check(case, modes, scratch) {
+        Err(_) => Some("a difference"),
+        Ok(Verdict::Disputed(..)) => Some("a dispute"),
+        Ok(_) => None,
+    };
+    let Some(wanted) = kind(case) else { return Ok(case.clone()) };
     let differs = |bodies: &[Parts]| -> Option<Case> {
         let mut next = bodies.iter();
         let wasm = rewrite::map_bodies(&case.wasm, |_| Ok(next.next().map(|parts| parts.concat()).unwrap_or_default())).ok()?;
         Validator::new_with_features(trjit_module::FEATURES).validate_all(&wasm).ok()?;
         let smaller = Case { wasm, ..case.clone() };
-        oracle::check(&smaller, modes, scratch).is_err().then_some(smaller)
+        (kind(&smaller) == Some(wanted)).then_some(smaller)
     };
     let mut smallest = case.clone();
     loop {

