@@ -7,7 +7,6 @@ use crate::observation::{Observation, Outcome};
 use crate::value::Value;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
-use trjit_module::ValType;
 use trjit_runtime::{Engine, Error, HostTrap, Instance, Linker, Module, OwnedFuncType, Reason, Store, Val};
 use trjit_trace::{Profile, RunInfo};
 
@@ -87,19 +86,10 @@ fn define_host(linker: &mut Linker<Log>, index: usize, import: &HostImport) {
     let import = import.clone();
     let (module, name) = (import.module.clone(), import.name.clone());
     let ty = OwnedFuncType::new(import.params.iter().copied(), import.results.iter().copied());
-    linker.func_raw(&module, &name, ty, move |mut caller, slots| {
-        // Two words a slot where the type has a v128.
-        let wide = import.params.iter().chain(&import.results).any(|&ty| ty == ValType::V128);
-        let words = if wide { 2 } else { 1 };
-        let arguments = import.params.iter().zip(slots.chunks(words)).map(|(&ty, slot)| from_val(Val::from_words(ty, slot))).collect();
+    linker.func_new(&module, &name, ty, move |mut caller, arguments, results| {
+        let arguments = arguments.iter().map(|&argument| from_val(argument)).collect();
         let answers = host::answer(caller.data_mut(), index, &import, arguments).ok_or(HostTrap::Exit(EXIT_STATUS))?;
-        for (slot, answer) in slots.chunks_mut(words).zip(answers) {
-            let value = to_val(answer);
-            slot[0] = value.to_slot();
-            if let Some(high) = slot.get_mut(1) {
-                *high = value.high_word();
-            }
-        }
+        results.iter_mut().zip(answers).for_each(|(result, answer)| *result = to_val(answer));
         Ok(())
     });
 }
@@ -111,7 +101,7 @@ fn to_val(value: Value) -> Val {
         Value::F32(bits) => Val::F32(bits),
         Value::F64(bits) => Val::F64(bits),
         // Cases name no function of an engine: the only function reference that they pass is null.
-        Value::FuncRef(_) => Val::FuncRef(0),
+        Value::FuncRef(_) => Val::FuncRef(None),
         Value::ExternRef(number) => Val::ExternRef(number),
         Value::ExnRef(_) => Val::ExnRef(0),
         Value::V128(lanes) => Val::V128(lanes),
@@ -124,7 +114,7 @@ fn from_val(value: Val) -> Value {
         Val::I64(value) => Value::I64(value),
         Val::F32(bits) => Value::f32(bits),
         Val::F64(bits) => Value::f64(bits),
-        Val::FuncRef(reference) => Value::FuncRef(reference != 0),
+        Val::FuncRef(reference) => Value::FuncRef(reference.is_some()),
         Val::ExternRef(number) => Value::ExternRef(number),
         Val::ExnRef(reference) => Value::ExnRef(reference != 0),
         Val::V128(lanes) => Value::V128(lanes),

@@ -7,9 +7,10 @@
 use crate::activation::{Activation, Kind};
 use crate::backtrace::Backtrace;
 use crate::exception;
-use crate::host::HostContext;
+use crate::host::{HostContext, bad_result, host_type};
 use crate::instance::{ImportedFunction, InstanceInner};
 use crate::interp;
+use crate::references;
 use crate::store::StoreInner;
 use crate::sys;
 use crate::trap::{HostTrap, Reason, Trap, Unwinding};
@@ -211,18 +212,38 @@ unsafe fn call_host(store: *mut StoreInner, caller: *mut InstanceInner, host: us
     unsafe {
         let host = (&(*store).host_functions)[host].clone();
         let ty = host.ty.view();
-        pin_exceptions(store, ty.params(), ty.slot_words(), slots);
+        if host.has_references {
+            pin_exceptions(store, ty.params(), ty.slot_words(), slots);
+        }
         let values: &mut [u64] = match ty.crossing_words() {
             0 => &mut [],
             words => std::slice::from_raw_parts_mut(slots, words),
         };
         (*store).counters.host += 1;
         let mut context = HostContext::new(store, caller);
-        (host.call)(&mut context, values).map_err(|trap| match trap {
+        let mut result = (host.call)(&mut context, values);
+        if host.has_references && result.is_ok() {
+            result = check_results(store, ty, values);
+        }
+        result.map_err(|trap| match trap {
             HostTrap::Exception(exception) => exception::throw_from_host(store, exception),
             other => raise(store, other.into()),
         })
     }
+}
+
+/// Whether the references among a host function's results are some.
+///
+/// # Safety
+/// `store` is alive; `slots` are the results in crossing slots of the type.
+unsafe fn check_results(store: *mut StoreInner, ty: FuncType<'_>, slots: &[u64]) -> Result<(), HostTrap> {
+    for (at, (expected, slot)) in ty.results().zip(slots.chunks(ty.slot_words())).enumerate() {
+        // SAFETY: by contract.
+        if let Some(found) = unsafe { references::fault(store, host_type(expected), slot[0]) } {
+            return Err(bad_result(at, found, expected));
+        }
+    }
+    Ok(())
 }
 
 /// Keeps the exceptions among values that the host will see.

@@ -126,6 +126,11 @@ impl Engine {
         self.lock_counters().clone()
     }
 
+    /// Whether both are clones of one engine.
+    pub fn same(a: &Engine, b: &Engine) -> bool {
+        Arc::ptr_eq(&a.0, &b.0)
+    }
+
     pub(crate) fn clock(&self) -> &Arc<Clock> {
         &self.0.clock
     }

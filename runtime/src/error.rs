@@ -42,6 +42,10 @@ pub enum LinkError {
     Incompatible { module: String, name: String, expected: String, found: String },
     #[error("the module has {expected} imports, {found} definitions were given")]
     Count { expected: usize, found: usize },
+    #[error(
+        "the module belongs to another engine than the store: types are known by the engine's numbers; make both with one `Engine` or clones of it"
+    )]
+    OtherEngine,
 }
 
 impl From<Trap> for Error {

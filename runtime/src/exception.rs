@@ -165,6 +165,15 @@ unsafe fn collect(store: *mut StoreInner, payload: &[u64], top: *const u64) {
     }
 }
 
+/// Whether the store knows an exception by this handle.
+///
+/// # Safety
+/// `store` is alive.
+pub(crate) unsafe fn is_live(store: *mut StoreInner, handle: u64) -> bool {
+    // SAFETY: by contract.
+    unsafe { (*store).exceptions.live.contains_key(&handle) }
+}
+
 /// Whether values of a type are exceptions.
 pub(crate) fn is_exception(ty: ValType) -> bool {
     matches!(ty, ValType::Ref(reference) if reference.heap == HeapType::Exn)

@@ -26,7 +26,9 @@ pub struct Instance {
 /// A tag of a store: the kind of an exception.
 #[derive(Clone, Copy)]
 pub struct Tag {
-    pub(crate) inner: TagInner,
+    /// Which one, as for handles.
+    store: u64,
+    inner: TagInner,
 }
 
 /// Anything that can be exported and imported.
@@ -68,6 +70,16 @@ externs! {
     Memory into_memory;
     Global into_global;
     Tag into_tag;
+}
+
+impl Tag {
+    /// The tag, for a store that it is of.
+    pub(crate) fn inner(&self, store: &impl AsContext) -> TagInner {
+        // SAFETY: contexts are of living stores.
+        let given = unsafe { (*store.as_context().inner).id };
+        assert_eq!(given, self.store, "a tag was used with a store that it is not of");
+        self.inner
+    }
 }
 
 impl Instance {
@@ -157,14 +169,14 @@ impl Instance {
         unsafe {
             let instance = &*self.inner.address();
             Some(match of_kind {
-                kind::FUNC => Extern::Func(Func::of_instance(self.inner, FuncIndex(index))),
+                kind::FUNC => Extern::Func(Func::of_instance(self.inner, FuncIndex(index)).defined(store)),
                 kind::TABLE => Extern::Table(Table::of(Handle::new(store, *instance.tables.get(at)?))),
                 kind::MEMORY => Extern::Memory(Memory::of(Handle::new(store, *instance.memories.get(at)?))),
                 kind::GLOBAL => {
                     let record = instance.code.module().globals().get(at)?;
                     Extern::Global(Global::of(self.inner, index, ValType::from_code(record.ty)?, record.mutable != 0))
                 }
-                kind::TAG => Extern::Tag(Tag { inner: *instance.tags.get(at)? }),
+                kind::TAG => Extern::Tag(Tag { store: (*store).id, inner: *instance.tags.get(at)? }),
                 _ => return None,
             })
         }

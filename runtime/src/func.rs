@@ -9,6 +9,7 @@ use crate::host_module;
 use crate::instance::{ImportedFunction, InstanceInner};
 use crate::instantiate::take_trap;
 use crate::interp::instance_of;
+use crate::matching::canonical;
 use crate::store::StoreInner;
 use crate::sys;
 use crate::trap::{HostTrap, Reason};
@@ -16,8 +17,9 @@ use crate::typed::{IntoFunc, TypedFunc, WasmValues};
 use crate::value::Val;
 use trjit_module::{FuncIndex, TrapCode, ValType};
 
-/// A function of a store: a guest's, or one of the host.
-#[derive(Clone, Copy)]
+/// A function of a store: a guest's, or one of the host. Two are equal where they are the same function of the same instance, which for what an instance imports
+/// is the one that defines it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Func {
     instance: Handle<InstanceInner>,
     function: FuncIndex,
@@ -26,6 +28,20 @@ pub struct Func {
 impl Func {
     pub(crate) fn of_instance(instance: Handle<InstanceInner>, function: FuncIndex) -> Func {
         Func { instance, function }
+    }
+
+    /// The same function where it is defined.
+    ///
+    /// # Safety
+    /// `store` is the function's, and alive.
+    pub(crate) unsafe fn defined(mut self, store: *mut StoreInner) -> Func {
+        loop {
+            // SAFETY: by contract.
+            let imported = unsafe { (*self.instance.address()).imported_function(self.function) };
+            let Some(ImportedFunction::Wasm { instance, function }) = imported else { return self };
+            // SAFETY: instances live as long as their store; the chain ends, since they import from earlier ones only.
+            self = Func { instance: unsafe { Handle::new(store, instance) }, function };
+        }
     }
 
     /// Makes a function of a closure, whose types say which; see [`IntoFunc`](crate::IntoFunc).
@@ -92,45 +108,29 @@ impl Func {
     /// Calls the function.
     ///
     /// # Panics
-    /// When the function is of another store.
+    /// When the function, or one among the arguments, is of another store.
     pub fn call(&self, store: &mut impl AsContextMut, arguments: &[Val]) -> Result<Vec<Val>, Error> {
         let (instance, function) = self.target(store);
         let (params, results) = self.ty(store);
         if params.len() != arguments.len() {
             return Err(Error::ArgumentCount { expected: params.len(), found: arguments.len() });
         }
-        for (at, (param, argument)) in params.iter().zip(arguments).enumerate() {
-            if !argument.matches(*param) {
-                return Err(Error::ArgumentType { position: at + 1, found: argument.ty().to_string(), expected: param.to_string() });
+        let (code, inner) = (&self.instance.get(store).code, store.as_context().inner);
+        for (at, (&param, argument)) in params.iter().zip(arguments).enumerate() {
+            // SAFETY: the store is alive and borrowed.
+            if let Some(found) = unsafe { argument.fault(inner, canonical(code, param)) } {
+                return Err(Error::ArgumentType { position: at + 1, found, expected: param.to_string() });
             }
         }
         let words = self.instance.get(store).func_type(function).slot_words();
         let mut slots = vec![0; params.len().max(results.len()).max(1) * words];
-        Val::write_all(arguments, &mut slots, words);
+        let store = store.as_context_mut().inner;
         // SAFETY: the store and the instance are alive (checked by `target`), and borrowed for this call.
         unsafe {
-            enter_guest(store.as_context_mut().inner, instance, function, slots.as_mut_ptr())?;
-            driver::pin_exceptions(store.as_context_mut().inner, results.iter().copied(), words, slots.as_ptr());
-        }
-        Ok(Val::read_all(&results, &slots, words))
-    }
-
-    /// The function as a value, to be passed to guests.
-    pub fn to_val(&self, store: &mut impl AsContextMut) -> Val {
-        self.instance.pointer(store);
-        // SAFETY: the store is alive and borrowed, and the function is of it (checked above).
-        Val::FuncRef(unsafe { self.reference(store.as_context_mut().inner) })
-    }
-
-    /// The function that a value refers to; none for null and for values that are no functions.
-    ///
-    /// # Panics
-    /// When the value is no reference that this store gave out.
-    pub fn from_val(store: &mut impl AsContextMut, value: Val) -> Option<Func> {
-        match value {
-            // SAFETY: the store is alive and borrowed.
-            Val::FuncRef(reference) => unsafe { Func::of_reference(store.as_context_mut().inner, reference) },
-            _ => None,
+            Val::write_all(store, arguments, &mut slots, words);
+            enter_guest(store, instance, function, slots.as_mut_ptr())?;
+            driver::pin_exceptions(store, results.iter().copied(), words, slots.as_ptr());
+            Ok(Val::read_all(store, &results, &slots, words))
         }
     }
 
@@ -142,7 +142,7 @@ impl Func {
         // SAFETY: instances live as long as their store, which is checked.
         unsafe {
             let own = Handle::new(store, self.instance.address());
-            assert!(own.same(&self.instance), "a function was used with a store that it is not of");
+            assert!(own == self.instance, "a function was used with a store that it is not of");
             (*self.instance.address()).ref_func(self.function)
         }
     }

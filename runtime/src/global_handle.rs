@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::handle::Handle;
 use crate::host_module;
 use crate::instance::InstanceInner;
+use crate::matching::canonical;
 use crate::value::Val;
 use trjit_module::ValType;
 
@@ -37,9 +38,9 @@ impl Global {
 
     /// Makes a global.
     pub fn new(store: &mut impl AsContextMut, ty: GlobalType, value: Val) -> Result<Global, Error> {
-        check_type(ty.content, value)?;
         let instance = host_module::global(store.as_context_mut().inner, ty)?;
         let global = Global { instance: instance.handle(), index: 0, ty };
+        global.check(store, value)?;
         global.write(store, value);
         Ok(global)
     }
@@ -58,7 +59,7 @@ impl Global {
         let cell = self.instance.get(store).global(self.index);
         let words = if self.ty.content == ValType::V128 { 2 } else { 1 };
         // SAFETY: the cell has 16 bytes and lives as long as the store, and guests need the store, which is borrowed.
-        Val::from_words(self.ty.content, unsafe { std::slice::from_raw_parts(cell, words) })
+        unsafe { Val::from_words(store.as_context().inner, self.ty.content, std::slice::from_raw_parts(cell, words)) }
     }
 
     /// Changes the value. Fails where the global is constant or of another type.
@@ -67,19 +68,30 @@ impl Global {
             let expected = "no change of a constant global".to_string();
             return Err(Error::ArgumentType { position: 1, found: value.ty().to_string(), expected });
         }
-        check_type(self.ty.content, value)?;
+        self.check(store, value)?;
         self.write(store, value);
         Ok(())
     }
 
     fn write(&self, store: &mut impl AsContextMut, value: Val) {
         let cell = self.instance.get(store).global(self.index);
+        let [low, high] = value.to_raw(store);
         // SAFETY: as in `get`.
         unsafe {
-            *cell = value.to_slot();
+            *cell = low;
             if self.ty.content == ValType::V128 {
-                *cell.add(1) = value.high_word();
+                *cell.add(1) = high;
             }
+        }
+    }
+
+    /// Whether the global may have this value.
+    fn check(&self, store: &impl AsContext, value: Val) -> Result<(), Error> {
+        let content = canonical(&self.instance.get(store).code, self.ty.content);
+        // SAFETY: contexts are of living stores.
+        match unsafe { value.fault(store.as_context().inner, content) } {
+            Some(found) => Err(Error::ArgumentType { position: 1, found, expected: self.ty.content.to_string() }),
+            None => Ok(()),
         }
     }
 
@@ -90,12 +102,5 @@ impl Global {
 
     pub(crate) fn instance(&self) -> &Handle<InstanceInner> {
         &self.instance
-    }
-}
-
-fn check_type(content: ValType, value: Val) -> Result<(), Error> {
-    match value.matches(content) {
-        true => Ok(()),
-        false => Err(Error::ArgumentType { position: 1, found: value.ty().to_string(), expected: content.to_string() }),
     }
 }

@@ -19,6 +19,20 @@ impl<P> Clone for Handle<P> {
 
 impl<P> Copy for Handle<P> {}
 
+impl<P> std::fmt::Debug for Handle<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {:p} of store {}", short_name::<P>(), self.at, self.store)
+    }
+}
+
+impl<P> PartialEq for Handle<P> {
+    fn eq(&self, other: &Handle<P>) -> bool {
+        self.store == other.store && std::ptr::eq(self.at, other.at)
+    }
+}
+
+impl<P> Eq for Handle<P> {}
+
 // SAFETY: a handle gives access through a store only, which is used by one thread at a time.
 unsafe impl<P> Send for Handle<P> {}
 // SAFETY: as above.
@@ -50,11 +64,6 @@ impl<P> Handle<P> {
     pub fn get<'a>(&self, store: &'a impl AsContext) -> &'a P {
         // SAFETY: it lives as long as the store, which is borrowed: no guest runs meanwhile.
         unsafe { &*self.pointer(store) }
-    }
-
-    /// Whether both are the same thing.
-    pub fn same(&self, other: &Handle<P>) -> bool {
-        self.store == other.store && std::ptr::eq(self.at, other.at)
     }
 
     /// For uses that have checked the store.

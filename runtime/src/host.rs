@@ -9,7 +9,7 @@ use crate::trap::{HostError, HostTrap};
 use crate::value::Val;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use trjit_module::{TrapCode, ValType};
+use trjit_module::{HeapType, RefType, TrapCode, TypeIndex, ValType};
 
 /// A function type that is not tied to a module.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -42,20 +42,29 @@ pub(crate) type HostCall = dyn Fn(&mut HostContext, &mut [u64]) -> Result<(), Ho
 pub(crate) struct HostFunction {
     pub ty: Arc<OwnedFuncType>,
     pub call: Arc<HostCall>,
+    /// References among parameters or results: looked at on the way.
+    pub has_references: bool,
 }
 
 impl HostFunction {
+    pub fn new(
+        ty: OwnedFuncType,
+        call: impl Fn(&mut HostContext, &mut [u64]) -> Result<(), HostTrap> + Send + Sync + 'static,
+    ) -> HostFunction {
+        let has_references = ty.view().params().chain(ty.view().results()).any(ValType::is_ref);
+        HostFunction { ty: Arc::new(ty), call: Arc::new(call), has_references }
+    }
+
     /// A function on slots. It must be called in stores with data of type `T` only.
     pub fn raw<T: 'static>(
         ty: OwnedFuncType,
         function: impl Fn(Caller<'_, T>, &mut [u64]) -> Result<(), HostTrap> + Send + Sync + 'static,
     ) -> HostFunction {
         // SAFETY: linkers and stores hand host functions to stores of this `T` only.
-        let call = move |context: &mut HostContext, slots: &mut [u64]| function(unsafe { Caller::new(context) }, slots);
-        HostFunction { ty: Arc::new(ty), call: Arc::new(call) }
+        HostFunction::new(ty, move |context: &mut HostContext, slots: &mut [u64]| function(unsafe { Caller::new(context) }, slots))
     }
 
-    /// A function on values, whose results are checked.
+    /// A function on values, whose kinds are checked.
     pub fn on_values<T: 'static>(
         ty: OwnedFuncType,
         function: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<(), HostTrap> + Send + Sync + 'static,
@@ -63,17 +72,38 @@ impl HostFunction {
         let (params, results): (Vec<ValType>, Vec<ValType>) = (ty.view().params().collect(), ty.view().results().collect());
         let words = ty.view().slot_words();
         HostFunction::raw(ty, move |caller, slots| {
-            let arguments = Val::read_all(&params, slots, words);
+            let store = caller.inner();
+            // SAFETY: the store is alive while it calls, here and below.
+            let arguments = unsafe { Val::read_all(store, &params, slots, words) };
             let mut values: Vec<Val> = results.iter().map(|&ty| Val::default_of(ty)).collect();
             function(caller, &arguments, &mut values)?;
-            if let Some((at, ty)) = results.iter().enumerate().find(|(at, ty)| !values[*at].matches(**ty)) {
-                let found = values[at].ty();
-                return Err(HostTrap::new(format!("result {} of a host function has type {found}, expected {ty}", at + 1)));
+            for (at, (value, &ty)) in values.iter().zip(&results).enumerate() {
+                // SAFETY: as above.
+                if let Some(found) = unsafe { value.fault(store, host_type(ty)) } {
+                    return Err(bad_result(at, &found, ty));
+                }
             }
-            Val::write_all(&values, slots, words);
+            // SAFETY: as above.
+            unsafe { Val::write_all(store, &values, slots, words) };
             Ok(())
         })
     }
+}
+
+/// A type of a host function's type as references are checked by: the host has no types of functions that it could name by number, so that such a type has null
+/// alone.
+pub(crate) fn host_type(ty: ValType) -> ValType {
+    match ty {
+        ValType::Ref(RefType { nullable, heap: HeapType::Concrete(_) }) => {
+            ValType::Ref(RefType::new(nullable, HeapType::Concrete(TypeIndex(u32::MAX))))
+        }
+        other => other,
+    }
+}
+
+/// Result `at` is not what the function's type says.
+pub(crate) fn bad_result(at: usize, found: &str, expected: ValType) -> HostTrap {
+    HostTrap::new(format!("result {} of a host function is {found}, expected {expected}", at + 1))
 }
 
 /// Who is calling; [`Caller`] is the typed view of it.

@@ -37,6 +37,7 @@ mod memory;
 mod memory_handle;
 mod offers;
 mod profiling;
+mod references;
 mod store;
 mod store_limits;
 mod sys;

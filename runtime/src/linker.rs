@@ -7,6 +7,7 @@
 
 use crate::code::Module;
 use crate::context::{AsContext, AsContextMut, StoreContext};
+use crate::engine::Engine;
 use crate::error::{Error, LinkError};
 use crate::exports::{Extern, Instance};
 use crate::func::{Func, enter_guest};
@@ -78,8 +79,9 @@ impl<T: 'static> Linker<T> {
         self.insert(module, name, Definition::Host(HostFunction::on_values(ty, function)))
     }
 
-    /// Defines a host function on slots, without conversions and checks: it gets its arguments in slots (see [`Val::to_slot`]) and leaves its
-    /// results there. There are as many slots as the larger of both; with a v128 among them each has two words.
+    /// Defines a host function on slots, without conversions and checks: it gets its arguments in slots (see [`Val::to_raw`]) and leaves its
+    /// results there. There are as many slots as the larger of both; with a v128 among them each has two words. A result that is no reference of the store ends
+    /// the guest with an error.
     pub fn func_raw(
         &mut self,
         module: &str,
@@ -214,6 +216,9 @@ pub(crate) fn instantiate_with(store: *mut StoreInner, module: &Module, imports:
 unsafe fn make(store: *mut StoreInner, module: &Module, definitions: &[Definition], limits: Limits) -> Result<Instance, Error> {
     // SAFETY: by contract; the imports are matched by type.
     unsafe {
+        if !Engine::same(module.code.engine(), &(*store).engine) {
+            return Err(LinkError::OtherEngine.into());
+        }
         let imports = resolve(store, module, definitions)?;
         let instance = instantiate(store, &module.code, imports, limits)?;
         if let Some(start) = start_function(&*instance) {
@@ -260,6 +265,6 @@ unsafe fn add(store: *mut StoreInner, imports: &mut Imports, item: Extern) {
         Extern::Table(table) => imports.tables.push(table.inner().address()),
         Extern::Memory(memory) => imports.memories.push(memory.inner().address()),
         Extern::Global(global) => imports.globals.push(global.cell()),
-        Extern::Tag(tag) => imports.tags.push(tag.inner),
+        Extern::Tag(tag) => imports.tags.push(tag.inner(&context)),
     }
 }

@@ -121,7 +121,7 @@ pub(crate) unsafe fn item_matches(store: *mut StoreInner, code: &ModuleCode, imp
         }
         Extern::Tag(tag) => {
             let wanted = || module.tags().get(at).map(|&ty| code.type_ids()[ty as usize]);
-            (import.kind == kind::TAG && wanted() == Some(tag.inner.type_id), "tag of another type".to_string())
+            (import.kind == kind::TAG && wanted() == Some(tag.inner(&context).type_id), "tag of another type".to_string())
         }
     };
     if matches { Ok(()) } else { Err(found) }

@@ -44,7 +44,7 @@ impl Table {
 
     /// Makes a table whose elements are all `init`.
     pub fn new(store: &mut impl AsContextMut, ty: TableType, init: Val) -> Result<Table, Error> {
-        check_type(ty.element, init)?;
+        check(store, ValType::Ref(ty.element), init)?;
         let instance = host_module::table(store.as_context_mut().inner, ty)?;
         let table = instance.get_table(store, "");
         let table = table.ok_or_else(|| Error::Resource { what: "table", detail: "it was not made".to_string() })?;
@@ -82,7 +82,7 @@ impl Table {
     pub fn get(&self, store: &mut impl AsContextMut, index: u64) -> Option<Val> {
         let element = ValType::Ref(self.element(store));
         let word = *self.elements(store).get(usize::try_from(index).ok()?)?;
-        Some(Val::from_slot(element, word >> 1))
+        Some(Val::from_raw(store, &[word >> 1], element))
     }
 
     /// Changes an element.
@@ -92,10 +92,11 @@ impl Table {
 
     /// Changes `len` elements from `start`. Nothing is changed where not all of them exist.
     pub fn fill(&self, store: &mut impl AsContextMut, start: u64, value: Val, len: u64) -> Result<(), Error> {
-        check_type(self.element(store), value)?;
+        check(store, ValType::Ref(self.element(store)), value)?;
+        let [reference, _] = value.to_raw(store);
         let elements = self.elements(store);
         let range = range(start, len, elements.len())?;
-        elements[range].fill(table::encode(value.to_slot()));
+        elements[range].fill(table::encode(reference));
         Ok(())
     }
 
@@ -115,10 +116,11 @@ impl Table {
 
     /// Adds `delta` elements and returns the old size, as `table.grow` does.
     pub fn grow(&self, store: &mut impl AsContextMut, delta: u64, init: Val) -> Result<u64, Error> {
-        check_type(self.element(store), init)?;
+        check(store, ValType::Ref(self.element(store)), init)?;
         let table = self.inner.pointer(store);
+        let [reference, _] = init.to_raw(store);
         // SAFETY: tables live as long as their store, which is borrowed.
-        let grown = unsafe { limits::grow_table(store.as_context_mut().inner, table, delta, init.to_slot()) };
+        let grown = unsafe { limits::grow_table(store.as_context_mut().inner, table, delta, reference) };
         grown.map_err(Error::Limiter)?.ok_or_else(|| {
             let size = self.size(store);
             Error::Resource { what: "table", detail: format!("{size} elements can not grow by {delta}") }
@@ -143,9 +145,11 @@ fn range(start: u64, len: u64, size: usize) -> Result<std::ops::Range<usize>, Er
     })
 }
 
-fn check_type(element: RefType, value: Val) -> Result<(), Error> {
-    match value.matches(ValType::Ref(element)) {
-        true => Ok(()),
-        false => Err(Error::ArgumentType { position: 1, found: value.ty().to_string(), expected: element.to_string() }),
+/// Whether the elements of a table may be this value; `element` has the engine's numbers for types of functions.
+fn check(store: &impl AsContext, element: ValType, value: Val) -> Result<(), Error> {
+    // SAFETY: contexts are of living stores.
+    match unsafe { value.fault(store.as_context().inner, element) } {
+        Some(found) => Err(Error::ArgumentType { position: 1, found, expected: element.to_string() }),
+        None => Ok(()),
     }
 }

@@ -165,7 +165,7 @@ fn wrapped<P: WasmValues, R: WasmRet>(
         let params = P::read(slots, words, &Crossing(context.store));
         call(context, params, slots, words)
     };
-    Wrapped(HostFunction { ty: ty.into(), call: std::sync::Arc::new(call) })
+    Wrapped(HostFunction::new(ty, call))
 }
 
 macro_rules! tuples {

@@ -1,5 +1,9 @@
 //! Values at the border of the embedding API.
 
+use crate::context::{AsContext, AsContextMut};
+use crate::func::Func;
+use crate::references;
+use crate::store::StoreInner;
 use trjit_module::{HeapType, ValType};
 
 /// A WebAssembly value. Floats are kept as bits, so that NaNs survive.
@@ -11,11 +15,11 @@ pub enum Val {
     F64(u64),
     /// The lanes as one little-endian number.
     V128(u128),
-    /// A store index; 0 is null. See [`Func::to_val`](crate::Func::to_val) and [`Func::from_val`](crate::Func::from_val).
-    FuncRef(u64),
-    /// A number that the host chose; 0 is null.
+    /// `None` is null.
+    FuncRef(Option<Func>),
+    /// A number below 2^63 that the host chose; 0 is null.
     ExternRef(u64),
-    /// A reference to an exception of the store; 0 is null.
+    /// An exception of the store, by the number that the guest knows it by; 0 is null.
     ExnRef(u64),
 }
 
@@ -33,22 +37,44 @@ impl Val {
         }
     }
 
-    /// Whether the value may stand where one of type `ty` is expected. References to functions of one type are not told apart here.
-    pub fn matches(self, ty: ValType) -> bool {
-        match ty {
+    /// What the value is, where it may not stand for one of type `ty` (whose types of functions are the engine's numbers).
+    ///
+    /// # Panics
+    /// When the value is a function of another store.
+    ///
+    /// # Safety
+    /// `store` is alive and borrowed.
+    pub(crate) unsafe fn fault(self, store: *mut StoreInner, ty: ValType) -> Option<String> {
+        let same_kind = match ty {
             ValType::Ref(wanted) => match self {
-                Val::FuncRef(reference) => wanted.is_func() && (reference != 0 || wanted.nullable),
-                Val::ExternRef(reference) => wanted.heap == HeapType::Extern && (reference != 0 || wanted.nullable),
-                Val::ExnRef(reference) => wanted.heap == HeapType::Exn && (reference != 0 || wanted.nullable),
+                Val::FuncRef(_) => wanted.is_func(),
+                Val::ExternRef(_) => wanted.heap == HeapType::Extern,
+                Val::ExnRef(_) => wanted.heap == HeapType::Exn,
                 _ => false,
             },
             _ => self.ty() == ty,
+        };
+        if !same_kind {
+            return Some(self.ty().to_string());
         }
+        // SAFETY: by contract.
+        unsafe { references::fault(store, ty, self.to_words(store)[0]) }.map(str::to_string)
     }
 
     /// Zero or null.
     pub const fn default_of(ty: ValType) -> Val {
-        Val::from_slot(ty, 0)
+        match ty {
+            ValType::I32 => Val::I32(0),
+            ValType::I64 => Val::I64(0),
+            ValType::F32 => Val::F32(0),
+            ValType::F64 => Val::F64(0),
+            ValType::V128 => Val::V128(0),
+            ValType::Ref(ty) => match ty.heap {
+                HeapType::Func | HeapType::Concrete(_) => Val::FuncRef(None),
+                HeapType::Extern => Val::ExternRef(0),
+                HeapType::Exn => Val::ExnRef(0),
+            },
+        }
     }
 
     /// The number in an `i32`, and so on for other types.
@@ -80,60 +106,93 @@ impl Val {
         }
     }
 
-    /// The first word of a slot that holds this value.
-    pub const fn to_slot(self) -> u64 {
+    pub const fn v128(self) -> Option<u128> {
         match self {
-            Val::I32(value) => value as u32 as u64,
-            Val::I64(value) => value as u64,
-            Val::F32(bits) => bits as u64,
-            Val::F64(bits) | Val::FuncRef(bits) | Val::ExternRef(bits) | Val::ExnRef(bits) => bits,
-            Val::V128(bits) => bits as u64,
+            Val::V128(lanes) => Some(lanes),
+            _ => None,
         }
     }
 
-    /// The second word of a slot that holds this value, where slots have two.
-    pub const fn high_word(self) -> u64 {
+    /// The function in a `funcref`, itself none where that is null.
+    pub const fn func_ref(self) -> Option<Option<Func>> {
         match self {
-            Val::V128(bits) => (bits >> 64) as u64,
-            _ => 0,
+            Val::FuncRef(func) => Some(func),
+            _ => None,
         }
     }
 
-    /// The value of type `ty` in the words of a slot, which has two for v128.
-    pub fn from_words(ty: ValType, words: &[u64]) -> Val {
+    /// The words of a slot that holds this value, for host functions on slots. The second one counts where slots have two.
+    ///
+    /// # Panics
+    /// When the value is a function of another store.
+    pub fn to_raw(self, store: &mut impl AsContextMut) -> [u64; 2] {
+        // SAFETY: contexts are of living stores.
+        unsafe { self.to_words(store.as_context_mut().inner) }
+    }
+
+    /// The value of type `ty` in the words of a slot, which has two where the type of its function has a v128.
+    ///
+    /// # Panics
+    /// When the words are a reference to a function that the store never gave out.
+    pub fn from_raw(store: &impl AsContext, words: &[u64], ty: ValType) -> Val {
+        // SAFETY: contexts are of living stores.
+        unsafe { Val::from_words(store.as_context().inner, ty, words) }
+    }
+
+    /// As [`to_raw`](Self::to_raw).
+    ///
+    /// # Safety
+    /// `store` is alive and borrowed.
+    pub(crate) unsafe fn to_words(self, store: *mut StoreInner) -> [u64; 2] {
+        match self {
+            Val::I32(value) => [u64::from(value as u32), 0],
+            Val::I64(value) => [value as u64, 0],
+            Val::F32(bits) => [u64::from(bits), 0],
+            Val::F64(bits) | Val::ExternRef(bits) | Val::ExnRef(bits) => [bits, 0],
+            Val::V128(lanes) => [lanes as u64, (lanes >> 64) as u64],
+            // SAFETY: by contract.
+            Val::FuncRef(func) => [func.map_or(0, |func| unsafe { func.reference(store) }), 0],
+        }
+    }
+
+    /// As [`from_raw`](Self::from_raw).
+    ///
+    /// # Safety
+    /// `store` is alive and borrowed.
+    pub(crate) unsafe fn from_words(store: *mut StoreInner, ty: ValType, words: &[u64]) -> Val {
         let low = words.first().copied().unwrap_or(0);
         match ty {
+            ValType::I32 => Val::I32(low as i32),
+            ValType::I64 => Val::I64(low as i64),
+            ValType::F32 => Val::F32(low as u32),
+            ValType::F64 => Val::F64(low),
             ValType::V128 => Val::V128(u128::from(low) | u128::from(words.get(1).copied().unwrap_or(0)) << 64),
-            _ => Val::from_slot(ty, low),
-        }
-    }
-
-    /// The value of a type other than v128 in a slot.
-    pub const fn from_slot(ty: ValType, slot: u64) -> Val {
-        match ty {
-            ValType::I32 => Val::I32(slot as i32),
-            ValType::I64 => Val::I64(slot as i64),
-            ValType::V128 => Val::V128(slot as u128),
-            ValType::F32 => Val::F32(slot as u32),
-            ValType::F64 => Val::F64(slot),
             ValType::Ref(ty) => match ty.heap {
-                HeapType::Func | HeapType::Concrete(_) => Val::FuncRef(slot),
-                HeapType::Extern => Val::ExternRef(slot),
-                HeapType::Exn => Val::ExnRef(slot),
+                // SAFETY: by contract.
+                HeapType::Func | HeapType::Concrete(_) => Val::FuncRef(unsafe { Func::of_reference(store, low) }),
+                HeapType::Extern => Val::ExternRef(low),
+                HeapType::Exn => Val::ExnRef(low),
             },
         }
     }
 
     /// The values of these types in the slots of a crossing, of so many words each.
-    pub(crate) fn read_all(types: &[ValType], slots: &[u64], words: usize) -> Vec<Val> {
-        types.iter().zip(slots.chunks(words)).map(|(&ty, slot)| Val::from_words(ty, slot)).collect()
+    ///
+    /// # Safety
+    /// `store` is alive and borrowed.
+    pub(crate) unsafe fn read_all(store: *mut StoreInner, types: &[ValType], slots: &[u64], words: usize) -> Vec<Val> {
+        // SAFETY: by contract.
+        types.iter().zip(slots.chunks(words)).map(|(&ty, slot)| unsafe { Val::from_words(store, ty, slot) }).collect()
     }
 
     /// Puts values into the slots of a crossing, of so many words each.
-    pub(crate) fn write_all(values: &[Val], slots: &mut [u64], words: usize) {
+    ///
+    /// # Safety
+    /// `store` is alive and borrowed.
+    pub(crate) unsafe fn write_all(store: *mut StoreInner, values: &[Val], slots: &mut [u64], words: usize) {
         for (value, slot) in values.iter().zip(slots.chunks_mut(words)) {
-            slot[0] = value.to_slot();
-            slot[1..].fill(value.high_word());
+            // SAFETY: by contract.
+            slot.copy_from_slice(&unsafe { value.to_words(store) }[..words]);
         }
     }
 }
@@ -156,6 +215,8 @@ from! {
     f32: value => Val::F32(value.to_bits());
     u128: value => Val::V128(value);
     f64: value => Val::F64(value.to_bits());
+    Func: value => Val::FuncRef(Some(value));
+    Option<Func>: value => Val::FuncRef(value);
 }
 
 impl std::fmt::Display for Val {
@@ -167,7 +228,7 @@ impl std::fmt::Display for Val {
             Val::F32(bits) => write!(f, "{}", f32::from_bits(bits)),
             Val::F64(bits) => write!(f, "{}", f64::from_bits(bits)),
             Val::V128(bits) => write!(f, "{bits}"),
-            Val::FuncRef(0) | Val::ExternRef(0) | Val::ExnRef(0) => write!(f, "null"),
+            Val::FuncRef(None) | Val::ExternRef(0) | Val::ExnRef(0) => write!(f, "null"),
             Val::FuncRef(_) => write!(f, "<funcref>"),
             Val::ExternRef(_) => write!(f, "<externref>"),
             Val::ExnRef(_) => write!(f, "<exnref>"),

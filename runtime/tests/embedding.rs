@@ -97,13 +97,13 @@ fn instances_share_what_the_host_made() -> Result {
         let library = api.module(r#"(module (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))"#)?;
         let mut store = Store::new(engine, 10)?;
         let memory = Memory::new(&mut store, MemoryType::new(1, Some(4)))?;
-        let table = Table::new(&mut store, TableType::new(RefType::FUNCREF, 2, None), Val::FuncRef(0))?;
+        let table = Table::new(&mut store, TableType::new(RefType::FUNCREF, 2, None), Val::FuncRef(None))?;
         let global = Global::new(&mut store, GlobalType::new(ValType::I64, true), Val::I64(5))?;
         let host = Func::wrap(&mut store, |mut caller: Caller<'_, i32>, value: i32| {
             *caller.data_mut() += value;
             *caller.data()
         });
-        let reference = host.to_val(&mut store);
+        let reference = Val::from(host);
         table.set(&mut store, 1, reference)?;
         let mut linker = Linker::new();
         linker.define(&store, "own", "memory", memory).define(&store, "own", "table", table).define(&store, "own", "global", global);
@@ -118,10 +118,9 @@ fn instances_share_what_the_host_made() -> Result {
         assert!(memory.read(&store, 65533, &mut word).is_err());
         assert_eq!((memory.grow(&mut store, 2)?, memory.size(&store), memory.data_size(&store)), (1, 3, 3 << 16));
         assert!(memory.grow(&mut store, 2).is_err());
-        let again = table.get(&mut store, 1).ok_or("an element")?;
-        let again = Func::from_val(&mut store, again).ok_or("a function")?;
+        let again = table.get(&mut store, 1).and_then(Val::func_ref).flatten().ok_or("a function")?;
         assert_eq!(again.call(&mut store, &[Val::I32(1)])?, [Val::I32(18)]);
-        assert_eq!((table.grow(&mut store, 3, Val::FuncRef(0))?, table.size(&store)), (2, 5));
+        assert_eq!((table.grow(&mut store, 3, Val::FuncRef(None))?, table.size(&store)), (2, 5));
         Table::copy(&mut store, &table, 3, &table, 0, 2)?;
         assert_eq!(table.get(&mut store, 4), Some(reference));
         assert!(Table::copy(&mut store, &table, 4, &table, 0, 2).is_err() && table.get(&mut store, 5).is_none());

@@ -205,7 +205,7 @@ fn exceptions_and_traps_go_through_host_frames() {
         world.linker.func_raw("host", "deeper", ty, |mut caller, slots| {
             let deeper = caller.get_export("deeper").and_then(|export| export.into_func()).unwrap();
             let results = deeper.call(&mut caller, &[Val::I32(slots[0] as i32)])?;
-            slots[0] = results[0].to_slot();
+            slots[0] = results[0].to_raw(&mut caller)[0];
             Ok(())
         });
         let instance = world.instance(

@@ -17,7 +17,7 @@ pub fn argument(argument: &WastArg<'_>) -> Result<Val> {
         WastArgCore::V128(value) => Val::V128(u128::from_le_bytes(value.to_le_bytes())),
         WastArgCore::RefNull(HeapType::Abstract { ty: AbstractHeapType::Extern | AbstractHeapType::NoExtern, .. }) => Val::ExternRef(0),
         WastArgCore::RefNull(HeapType::Abstract { ty: AbstractHeapType::Exn | AbstractHeapType::NoExn, .. }) => Val::ExnRef(0),
-        WastArgCore::RefNull(_) => Val::FuncRef(0),
+        WastArgCore::RefNull(_) => Val::FuncRef(None),
         WastArgCore::RefExtern(number) => Val::ExternRef(u64::from(*number) + 1),
         WastArgCore::RefHost(_) => bail!("an argument that the embedding API can not hold: {argument:?}"),
     })
@@ -53,10 +53,10 @@ fn matches(found: Val, pattern: &WastRetCore<'_>) -> bool {
         (WastRetCore::F32(expected), Val::F32(found)) => matches_f32(expected, found),
         (WastRetCore::F64(expected), Val::F64(found)) => matches_f64(expected, found),
         (WastRetCore::V128(expected), Val::V128(found)) => matches_v128(expected, found),
-        (WastRetCore::RefNull(_), Val::FuncRef(found) | Val::ExternRef(found) | Val::ExnRef(found)) => found == 0,
+        (WastRetCore::RefNull(_), Val::FuncRef(None) | Val::ExternRef(0) | Val::ExnRef(0)) => true,
         (WastRetCore::RefExtern(None), Val::ExternRef(found)) => found != 0,
         (WastRetCore::RefExtern(Some(expected)), Val::ExternRef(found)) => found == u64::from(*expected) + 1,
-        (WastRetCore::RefFunc(_), Val::FuncRef(found)) => found != 0,
+        (WastRetCore::RefFunc(_), Val::FuncRef(found)) => found.is_some(),
         (WastRetCore::Either(patterns), found) => patterns.iter().any(|pattern| matches(found, pattern)),
         _ => false,
     }
@@ -119,6 +119,6 @@ mod tests {
     fn null_is_not_the_host_reference_zero() {
         assert!(!matches(Val::ExternRef(0), &WastRetCore::RefExtern(Some(0))));
         assert!(matches(Val::ExternRef(0), &WastRetCore::RefNull(None)));
-        assert!(!matches(Val::FuncRef(0), &WastRetCore::RefFunc(None)));
+        assert!(!matches(Val::FuncRef(None), &WastRetCore::RefFunc(None)));
     }
 }

@@ -52,7 +52,7 @@ impl Linked {
         let result = func.call(&mut self.store, &values);
         std::mem::swap(&mut self.store.data_mut().bytes, bytes);
         match result {
-            Ok(results) => Ok(results.first().map_or(0, |errno| errno.to_slot())),
+            Ok(results) => Ok(results.first().map_or(0, |errno| errno.i32().map_or(u64::MAX, |errno| u64::from(errno as u32)))),
             Err(Error::Trap(trap)) => Err(match &trap.reason {
                 Reason::Exit(status) => WasiError::Exit(*status),
                 other => WasiError::Trap(format!("{other:?}")),
