@@ -116,7 +116,7 @@ fn arguments(params: &[ValType], texts: &[std::ffi::OsString]) -> Result<Vec<Val
     }
     let parse = |at: usize, ty: ValType| {
         let text = texts[at].to_string_lossy();
-        let wrong = || Error::ArgumentType { position: at + 1, found: format!("`{text}`"), expected: ty.to_string() };
+        let wrong = || Error::ArgumentType { position: at + 1, found: format!("is `{text}`"), expected: ty.to_string() };
         match ty {
             // As in wasmtime, unsigned values are taken, too.
             ValType::I32 => integer(&text, 32).map(|value| Val::I32(value as i32)).ok_or_else(wrong),

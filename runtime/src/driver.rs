@@ -240,7 +240,7 @@ unsafe fn check_results(store: *mut StoreInner, ty: FuncType<'_>, slots: &[u64])
     for (at, (expected, slot)) in ty.results().zip(slots.chunks(ty.slot_words())).enumerate() {
         // SAFETY: by contract.
         if let Some(found) = unsafe { references::fault(store, host_type(expected), slot[0]) } {
-            return Err(bad_result(at, found, expected));
+            return Err(bad_result(at, &format!("is {found}"), expected));
         }
     }
     Ok(())

@@ -25,8 +25,10 @@ pub enum Error {
     Limiter(#[source] HostError),
     #[error("guests of this engine do not consume fuel; `Config::consume_fuel(true)` makes one whose do")]
     FuelNotConsumed,
-    #[error("argument {position} has type {found}, expected {expected}")]
+    #[error("argument {position} {found}, expected {expected}")]
     ArgumentType { position: usize, found: String, expected: String },
+    #[error("a constant global can not be set")]
+    ConstantGlobal,
 }
 
 fn suggestion(names: &[String]) -> String {

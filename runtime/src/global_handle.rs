@@ -65,8 +65,7 @@ impl Global {
     /// Changes the value. Fails where the global is constant or of another type.
     pub fn set(&self, store: &mut impl AsContextMut, value: Val) -> Result<(), Error> {
         if !self.ty.mutable {
-            let expected = "no change of a constant global".to_string();
-            return Err(Error::ArgumentType { position: 1, found: value.ty().to_string(), expected });
+            return Err(Error::ConstantGlobal);
         }
         self.check(store, value)?;
         self.write(store, value);

@@ -103,7 +103,7 @@ pub(crate) fn host_type(ty: ValType) -> ValType {
 
 /// Result `at` is not what the function's type says.
 pub(crate) fn bad_result(at: usize, found: &str, expected: ValType) -> HostTrap {
-    HostTrap::new(format!("result {} of a host function is {found}, expected {expected}", at + 1))
+    HostTrap::new(format!("result {} of a host function {found}, expected {expected}", at + 1))
 }
 
 /// Who is calling; [`Caller`] is the typed view of it.

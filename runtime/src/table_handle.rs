@@ -103,8 +103,8 @@ impl Table {
     /// Copies `len` elements from one table to another or the same one. Nothing is changed where not all of them exist.
     pub fn copy(store: &mut impl AsContextMut, to: &Table, to_index: u64, from: &Table, from_index: u64, len: u64) -> Result<(), Error> {
         if !ValType::Ref(from.element(store)).is_subtype_of(ValType::Ref(to.element(store))) {
-            let (found, expected) = (from.element(store).to_string(), to.element(store).to_string());
-            return Err(Error::ArgumentType { position: 1, found, expected });
+            let (found, expected) = (from.element(store), to.element(store).to_string());
+            return Err(Error::ArgumentType { position: 1, found: format!("has elements of type {found}"), expected });
         }
         let elements = from.elements(store);
         let copied = elements[range(from_index, len, elements.len())?].to_vec();

@@ -37,7 +37,7 @@ impl Val {
         }
     }
 
-    /// What the value is, where it may not stand for one of type `ty` (whose types of functions are the engine's numbers).
+    /// What the value "has" or "is", where it may not stand for one of type `ty` (whose types of functions are the engine's numbers).
     ///
     /// # Panics
     /// When the value is a function of another store.
@@ -55,10 +55,10 @@ impl Val {
             _ => self.ty() == ty,
         };
         if !same_kind {
-            return Some(self.ty().to_string());
+            return Some(format!("has type {}", self.ty()));
         }
         // SAFETY: by contract.
-        unsafe { references::fault(store, ty, self.to_words(store)[0]) }.map(str::to_string)
+        unsafe { references::fault(store, ty, self.to_words(store)[0]) }.map(|what| format!("is {what}"))
     }
 
     /// Zero or null.
