@@ -26,9 +26,6 @@ struct Passed {
     returned: u64,
 }
 
-/// Cases in which wasmi 2.0.0 alone differs, and wasmtime (`--reference wasmtime`) sides with all modes of trjit.
-const WASMI_IS_WRONG: &[(Target, u64)] = &[(Target::Programs, 41)];
-
 /// Runs seeds.
 fn pass(target: Target, seeds: std::ops::Range<u64>) -> Passed {
     let scratch = tempfile::tempdir().expect("a directory");
@@ -41,7 +38,6 @@ fn pass(target: Target, seeds: std::ops::Range<u64>) -> Passed {
                 passed.returned += agreement.returned;
             }
             Ok(Verdict::Skipped | Verdict::Settled(_)) => {}
-            Ok(Verdict::Disputed(..)) if WASMI_IS_WRONG.contains(&(target, seed)) => {}
             Ok(Verdict::Disputed(difference, _)) => panic!("{target:?} seed {seed}, all modes against wasmi: {difference}"),
             Err(difference) => panic!("{target:?} seed {seed}: {difference}"),
         }

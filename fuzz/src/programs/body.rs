@@ -34,6 +34,7 @@ pub fn function(plan: &Plan, index: u32, rng: &mut Rng) -> Function {
         labels: vec![Label { takes: signature.results.clone(), counter: None }],
         loops: 0,
         typed_locals: BTreeMap::new(),
+        raw_vector: None,
         signature,
     };
     body.leave_without_fuel();
@@ -72,6 +73,8 @@ pub(super) struct Body<'a> {
     pub(super) loops: u32,
     /// Locals for references to functions of one type.
     pub(super) typed_locals: BTreeMap<u32, u32>,
+    /// The local for vectors whose NaNs are any.
+    pub(super) raw_vector: Option<u32>,
     pub(super) signature: Signature,
 }
 

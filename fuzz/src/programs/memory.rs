@@ -145,20 +145,32 @@ impl Body<'_> {
                 self.small(is_64 && source.is_64, 0xff);
                 self.emit(Instruction::MemoryCopy { src_mem, dst_mem });
             }
-            _ => {
-                self.small(false, SEGMENT_LEN as i32 / 2 - 1);
-                self.small(false, SEGMENT_LEN as i32 / 2 - 1);
-                self.emit(Instruction::MemoryInit { mem: dst_mem, data_index: self.plan.memories.len() as u32 });
-            }
+            _ => self.memory_init(dst_mem, SEGMENT_LEN as i32 / 2 - 1),
         }
+    }
+
+    /// From the passive segment to an address on the stack.
+    fn memory_init(&mut self, mem: u32, mask: i32) {
+        self.small(false, mask);
+        self.small(false, mask);
+        self.emit(Instruction::MemoryInit { mem, data_index: self.plan.memories.len() as u32 });
     }
 
     /// Drops a passive segment: what is copied from it later must be nothing.
     pub(super) fn drop_segment(&mut self) {
-        let instruction = match self.rng.one_in(2) {
-            true => Instruction::DataDrop(self.plan.memories.len() as u32),
-            false => Instruction::ElemDrop(module::passive_elements(self.plan)),
-        };
-        self.emit(instruction);
+        let copies = self.rng.one_in(2);
+        if self.rng.one_in(2) {
+            self.emit(Instruction::DataDrop(self.plan.memories.len() as u32));
+            if copies {
+                let (memory, Memory { is_64, .. }) = self.memory();
+                self.small(is_64, ADDRESS_MASK);
+                self.memory_init(memory, 1);
+            }
+        } else {
+            self.emit(Instruction::ElemDrop(module::passive_elements(self.plan)));
+            if copies {
+                self.table_init(0, 1);
+            }
+        }
     }
 }

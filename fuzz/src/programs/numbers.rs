@@ -56,7 +56,13 @@ impl Body<'_> {
     fn compare(&mut self, depth: u32) {
         let of = *self.rng.pick(ops::NUMBERS);
         self.near(of, depth);
-        self.near(of, depth);
+        if self.rng.one_in(4) {
+            let same = self.local_of(of);
+            self.emit(Instruction::LocalTee(same));
+            self.emit(Instruction::LocalGet(same));
+        } else {
+            self.near(of, depth);
+        }
         let instruction = self.rng.pick(ops::compare(of)).clone();
         self.emit(instruction);
     }

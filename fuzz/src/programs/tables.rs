@@ -34,14 +34,17 @@ impl Body<'_> {
                 self.emit(Instruction::TableFill(table));
             }
             7 => self.table_copy(table),
-            _ if elements == Elements::Functions => {
-                self.element(is_64, TABLE_LEN as i64 - 1);
-                self.small(false, 1);
-                self.small(false, 1);
-                self.emit(Instruction::TableInit { elem_index: module::passive_elements(self.plan), table });
-            }
+            _ if elements == Elements::Functions => self.table_init(table, 1),
             _ => self.table_set(table),
         }
+    }
+
+    /// From the passive segment to the elements that calls seldom use.
+    pub(super) fn table_init(&mut self, table: u32, mask: i32) {
+        self.element(self.plan.tables[table as usize].is_64, TABLE_LEN as i64 - 1);
+        self.small(false, mask);
+        self.small(false, mask);
+        self.emit(Instruction::TableInit { elem_index: module::passive_elements(self.plan), table });
     }
 
     /// An element keeps its type, so that calls through it go on working.

@@ -85,7 +85,9 @@ impl Body<'_> {
             Nan::F32 => (0x7fc0_0000_7fc0_0000_7fc0_0000_7fc0_0000, Instruction::F32x4Eq),
             Nan::F64 => (0x7ff8_0000_0000_0000_7ff8_0000_0000_0000, Instruction::F64x2Eq),
         };
-        let scratch = self.scratch_of(ValType::V128);
+        // No visible local: nobody else may see what is not canonical yet.
+        let scratch = self.raw_vector.unwrap_or_else(|| self.hidden_local(ValType::V128));
+        self.raw_vector = Some(scratch);
         self.emit(instruction);
         self.emit(Instruction::LocalTee(scratch));
         self.emit(Instruction::V128Const(nan));
