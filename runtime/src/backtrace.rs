@@ -18,6 +18,7 @@ pub const MAX_FRAMES: usize = 64;
 pub struct FrameInfo {
     /// The module's own name, or empty.
     pub module: String,
+    /// The function's index.
     pub function: FuncIndex,
     /// The function's name in the name section, or its export name.
     pub name: Option<String>,
@@ -28,6 +29,7 @@ pub struct FrameInfo {
 /// Frames, innermost first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Backtrace {
+    /// The frames that are kept.
     pub frames: Vec<FrameInfo>,
     /// Frames beyond [`MAX_FRAMES`].
     pub omitted: usize,

@@ -22,11 +22,13 @@ pub trait AsContext {
     /// The type of the store's data.
     type Data;
 
+    /// The store, borrowed.
     fn as_context(&self) -> StoreContext<'_, Self::Data>;
 }
 
 /// Something through which a store can be changed: functions of the API take `&mut store` as well as `&mut caller`.
 pub trait AsContextMut: AsContext {
+    /// The store, borrowed mutably.
     fn as_context_mut(&mut self) -> StoreContextMut<'_, Self::Data>;
 }
 
@@ -43,6 +45,7 @@ impl<'a, T> StoreContext<'a, T> {
         unsafe { &*(*self.inner).data.cast::<T>() }
     }
 
+    /// The engine of the store.
     pub fn engine(&self) -> &'a Engine {
         // SAFETY: by the contract of `new`.
         unsafe { &(*self.inner).engine }
@@ -56,16 +59,19 @@ impl<'a, T> StoreContextMut<'a, T> {
         StoreContextMut { inner, marker: PhantomData }
     }
 
+    /// The embedder's data.
     pub fn data(&self) -> &T {
         // SAFETY: by the contract of `new`.
         unsafe { &*(*self.inner).data.cast::<T>() }
     }
 
+    /// The embedder's data.
     pub fn data_mut(&mut self) -> &mut T {
         // SAFETY: by the contract of `new`.
         unsafe { &mut *(*self.inner).data.cast::<T>() }
     }
 
+    /// The engine of the store.
     pub fn engine(&self) -> &Engine {
         // SAFETY: by the contract of `new`.
         unsafe { &(*self.inner).engine }

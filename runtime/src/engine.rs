@@ -15,6 +15,7 @@ use trjit_runtime_loader::Refusal;
 pub struct Config {
     /// Compiles what gets hot; `None` leaves everything without cached code to the interpreter.
     pub compiler: Option<Arc<dyn Compiler>>,
+    /// Thresholds and sizes.
     pub tunables: Tunables,
     /// Settings of code compiled in this process.
     pub settings: Settings,
@@ -152,10 +153,12 @@ impl Engine {
         self.0.counters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Thresholds and sizes.
     pub fn tunables(&self) -> &Tunables {
         &self.0.config.tunables
     }
 
+    /// Settings of code compiled in this process, which caches must have, too.
     pub fn settings(&self) -> Settings {
         self.0.config.settings
     }

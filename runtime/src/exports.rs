@@ -34,10 +34,15 @@ pub struct Tag {
 /// Anything that can be exported and imported.
 #[derive(Clone, Copy)]
 pub enum Extern {
+    /// A function.
     Func(Func),
+    /// A table.
     Table(Table),
+    /// A memory.
     Memory(Memory),
+    /// A global.
     Global(Global),
+    /// The kind of an exception.
     Tag(Tag),
 }
 
@@ -45,6 +50,7 @@ macro_rules! externs {
     ($($name:ident $into:ident;)*) => {
         impl Extern {
             $(
+                #[doc = concat!("The [`", stringify!($name), "`], where it is one.")]
                 pub const fn $into(self) -> Option<$name> {
                     match self {
                         Extern::$name(item) => Some(item),

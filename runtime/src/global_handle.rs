@@ -12,11 +12,14 @@ use trjit_module::ValType;
 /// Type of a global.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GlobalType {
+    /// The type of its value.
     pub content: ValType,
+    /// Whether it can be set.
     pub mutable: bool,
 }
 
 impl GlobalType {
+    /// The type of a global.
     pub const fn new(content: ValType, mutable: bool) -> GlobalType {
         GlobalType { content, mutable }
     }

@@ -14,16 +14,19 @@ use trjit_module::{HeapType, RefType, TrapCode, TypeIndex, ValType};
 /// A function type that is not tied to a module.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OwnedFuncType {
-    /// Codes of the value types.
+    /// Codes of the value types ([`ValType::code`]).
     pub params: Vec<u32>,
+    /// As [`params`](Self::params).
     pub results: Vec<u32>,
 }
 
 impl OwnedFuncType {
+    /// A type by its parameters and results.
     pub fn new(params: impl IntoIterator<Item = ValType>, results: impl IntoIterator<Item = ValType>) -> OwnedFuncType {
         OwnedFuncType { params: params.into_iter().map(ValType::code).collect(), results: results.into_iter().map(ValType::code).collect() }
     }
 
+    /// The same as the modules have it.
     pub fn view(&self) -> trjit_module::FuncType<'_> {
         trjit_module::FuncType::new(&self.params, &self.results)
     }
@@ -149,6 +152,7 @@ impl<'a, T> Caller<'a, T> {
         unsafe { &mut *(*self.store).data.cast::<T>() }
     }
 
+    /// The engine of the store.
     pub fn engine(&self) -> &Engine {
         // SAFETY: the store is alive while it calls.
         unsafe { &(*self.store).engine }

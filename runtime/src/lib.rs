@@ -7,6 +7,8 @@
 //! Invariant: no Rust frame is ever skipped by a trap or faults on the guest's behalf; nothing here knows wasmparser or a code generator: a
 //! compiler is injected through [`Config`].
 
+#![warn(missing_docs)]
+
 mod activation;
 mod backtrace;
 mod builtins;

@@ -53,6 +53,7 @@ impl<T> Clone for Linker<T> {
 }
 
 impl<T: 'static> Linker<T> {
+    /// Nothing is defined.
     pub fn new() -> Linker<T> {
         Linker::default()
     }
@@ -186,6 +187,7 @@ impl<T> Clone for InstancePre<T> {
 }
 
 impl<T: 'static> InstancePre<T> {
+    /// The module.
     pub fn module(&self) -> &Module {
         &self.module
     }

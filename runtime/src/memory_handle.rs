@@ -12,7 +12,9 @@ use trjit_module::vm::PAGE_SIZE;
 /// Limits of a memory in pages of 64 KiB, and its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryType {
+    /// Pages that it begins with.
     pub minimum: u64,
+    /// Pages that it may grow to.
     pub maximum: Option<u64>,
     /// Addresses have 64 bits.
     pub is_64: bool,
@@ -35,8 +37,11 @@ impl MemoryType {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{len} bytes at {offset} do not lie in the memory, which has {size} bytes")]
 pub struct MemoryAccessError {
+    /// Where the access begins.
     pub offset: usize,
+    /// Its bytes.
     pub len: usize,
+    /// Bytes of the memory.
     pub size: usize,
 }
 

@@ -12,10 +12,13 @@ use trjit_trace::{MergeError, Profile, RunInfo};
 /// Why there is no profile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProfileError {
+    /// The engine is not for training.
     #[error("the engine does not record; make one with `Config::record_profile(true)`")]
     NotRecording,
+    /// Engine and module do not belong together.
     #[error("the module was made with another engine; take its profile from that one")]
     OtherEngine,
+    /// The trace does not fit its module.
     #[error(transparent)]
     Inconsistent(#[from] MergeError),
 }

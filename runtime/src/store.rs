@@ -122,11 +122,13 @@ impl<T> Store<T> {
         Ok(Store { inner: Box::into_raw(inner), data })
     }
 
+    /// The embedder's data.
     pub fn data(&self) -> &T {
         // SAFETY: owned, and borrowed through `self`.
         unsafe { &*self.data }
     }
 
+    /// The embedder's data.
     pub fn data_mut(&mut self) -> &mut T {
         // SAFETY: owned, and borrowed through `self`.
         unsafe { &mut *self.data }
@@ -142,6 +144,7 @@ impl<T> Store<T> {
         }
     }
 
+    /// The engine that the store was made for.
     pub fn engine(&self) -> &Engine {
         &self.shared().engine
     }

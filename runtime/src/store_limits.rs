@@ -10,8 +10,11 @@ pub struct StoreLimits {
     pub memory_size: Option<usize>,
     /// Elements of each table.
     pub table_elements: Option<usize>,
+    /// Most instances, with those that hold what the host itself makes.
     pub instances: usize,
+    /// Most memories.
     pub memories: usize,
+    /// Most tables.
     pub tables: usize,
     /// A guest whose memory or table can not grow traps, instead of getting -1.
     pub trap_on_grow_failure: bool,
@@ -77,6 +80,7 @@ impl StoreLimitsBuilder {
         self
     }
 
+    /// The limits.
     pub fn build(self) -> StoreLimits {
         self.0
     }

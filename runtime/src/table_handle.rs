@@ -13,8 +13,11 @@ use trjit_module::{RefType, TrapCode, ValType};
 /// Element type and limits of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableType {
+    /// The type of its elements.
     pub element: RefType,
+    /// Elements that it begins with.
     pub minimum: u64,
+    /// Elements that it may grow to.
     pub maximum: Option<u64>,
     /// Indices have 64 bits.
     pub is_64: bool,

@@ -7,7 +7,9 @@ use trjit_module::TrapCode;
 /// A trap, an exit, or an error of a host function, with the frames that it left.
 #[derive(Debug)]
 pub struct Trap {
+    /// Why.
     pub reason: Reason,
+    /// Where.
     pub backtrace: Backtrace,
 }
 
@@ -30,8 +32,11 @@ pub type HostError = Box<dyn std::error::Error + Send + Sync + 'static>;
 /// What host functions return instead of results.
 #[derive(Debug)]
 pub enum HostTrap {
+    /// Traps, as if the guest had.
     Trap(TrapCode),
+    /// Ends the program with a status.
     Exit(i32),
+    /// Fails; the guest can not catch it, and its caller gets it in [`Reason::Host`].
     Error(HostError),
     /// Throws (or throws on) an exception, which the guest may catch.
     Exception(Exception),

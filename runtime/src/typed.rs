@@ -21,6 +21,7 @@ pub struct Crossing(*mut StoreInner);
 /// A Rust type that stands for a value type: `i32`, `u32`, `i64`, `u64`, `f32`, `f64`, `u128` for `v128` (lane 0 in the low bits), and
 /// `Option<Func>` for `funcref`.
 pub trait WasmTy: Sized + 'static {
+    /// The value type.
     fn ty() -> ValType;
     #[doc(hidden)]
     fn into_words(self, crossing: &Crossing) -> [u64; 2];
@@ -88,6 +89,7 @@ impl WasmTy for Option<Func> {
 
 /// Parameters or results: one [`WasmTy`], or a tuple of up to 16 of them.
 pub trait WasmValues: Sized + 'static {
+    /// The value types, in order.
     fn types() -> Vec<ValType>;
     /// Writes to slots of so many words.
     #[doc(hidden)]
@@ -120,6 +122,7 @@ impl<V: WasmTy> WasmValues for V {
 
 /// What a closure that guests call returns: [`WasmValues`], or a `Result` of them.
 pub trait WasmRet {
+    /// What is returned where nothing fails.
     type Values: WasmValues;
     #[doc(hidden)]
     fn into_result(self) -> Result<Self::Values, HostTrap>;

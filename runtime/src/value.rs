@@ -9,9 +9,13 @@ use trjit_module::{HeapType, ValType};
 /// A WebAssembly value. Floats are kept as bits, so that NaNs survive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Val {
+    /// An integer of 32 bits, whatever its sign means.
     I32(i32),
+    /// The same of 64 bits.
     I64(i64),
+    /// The bits of a float of 32 bits.
     F32(u32),
+    /// The same of 64 bits.
     F64(u64),
     /// The lanes as one little-endian number.
     V128(u128),
@@ -24,6 +28,7 @@ pub enum Val {
 }
 
 impl Val {
+    /// The type that the value has by itself: references are nullable, and of all functions.
     pub const fn ty(self) -> ValType {
         match self {
             Val::I32(_) => ValType::I32,
@@ -85,6 +90,7 @@ impl Val {
         }
     }
 
+    /// See [`i32`](Self::i32).
     pub const fn i64(self) -> Option<i64> {
         match self {
             Val::I64(value) => Some(value),
@@ -92,6 +98,7 @@ impl Val {
         }
     }
 
+    /// See [`i32`](Self::i32).
     pub const fn f32(self) -> Option<f32> {
         match self {
             Val::F32(bits) => Some(f32::from_bits(bits)),
@@ -99,6 +106,7 @@ impl Val {
         }
     }
 
+    /// See [`i32`](Self::i32).
     pub const fn f64(self) -> Option<f64> {
         match self {
             Val::F64(bits) => Some(f64::from_bits(bits)),
@@ -106,6 +114,7 @@ impl Val {
         }
     }
 
+    /// See [`i32`](Self::i32).
     pub const fn v128(self) -> Option<u128> {
         match self {
             Val::V128(lanes) => Some(lanes),
