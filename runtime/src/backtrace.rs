@@ -31,7 +31,7 @@ pub struct FrameInfo {
 pub struct Backtrace {
     /// The frames that are kept.
     pub frames: Vec<FrameInfo>,
-    /// Frames beyond [`MAX_FRAMES`].
+    /// Frames beyond those, of which there are at most 64.
     pub omitted: usize,
 }
 
