@@ -5,9 +5,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use trjit_assemble::{Options, Silent, assemble};
-use trjit_code::{CompileError, CompileRequest, CompiledFunction, Compiler, Settings};
+use trjit_code::{CompileRequest, Compiler, Steered};
 use trjit_compile::CraneliftCompiler;
-use trjit_module::TypeIndex;
 use trjit_runtime::{Config, Counters, Engine, Error, Module, Trap, Tunables};
 
 pub type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
@@ -27,35 +26,6 @@ pub enum Mode {
 }
 
 pub const MODES: [Mode; 5] = [Mode::Interpreted, Mode::Recorded, Mode::Compiled, Mode::Cached, Mode::HalfCached];
-
-/// Compiles every second function.
-struct EverySecond(CraneliftCompiler);
-
-impl Compiler for EverySecond {
-    fn compile(&self, request: &CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
-        let function = request.function;
-        if function.0.is_multiple_of(2) {
-            return Err(CompileError::Unsupported { function, what: "what the test leaves to the interpreter".into() });
-        }
-        self.0.compile(request)
-    }
-
-    fn to_native(&self, module: &trjit_module::Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
-        self.0.to_native(module, ty, settings)
-    }
-
-    fn to_interpreter(&self, module: &trjit_module::Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
-        self.0.to_interpreter(module, ty, settings)
-    }
-
-    fn tail_to_native(&self, module: &trjit_module::Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
-        self.0.tail_to_native(module, ty, settings)
-    }
-
-    fn version(&self) -> String {
-        self.0.version()
-    }
-}
 
 /// An engine of one mode, and the way to modules for it.
 pub struct Api {
@@ -84,7 +54,10 @@ impl Api {
                 Ok(module)
             }
             Mode::Cached => self.cached(wasm, &CraneliftCompiler::new()),
-            Mode::HalfCached => self.cached(wasm, &EverySecond(CraneliftCompiler::new())),
+            Mode::HalfCached => {
+                let odd = |request: &CompileRequest<'_>| (!request.function.0.is_multiple_of(2)).then_some(request.tier);
+                self.cached(wasm, &Steered::new(CraneliftCompiler::new(), odd))
+            }
         }
     }
 
