@@ -10,6 +10,7 @@
 //! | [`verifying`] | does check mode pass what is right, and change nothing? |
 //! | [`fuel`] | the same end with the same fuel, caches for it and not for it |
 //! | [`stopping`] | signals, time limits, kills |
+//! | [`crashes`] | do stacks of every size, and of a real interpreter in the guest, end in the same trap in every mode? |
 //! | [`native_stack`] | does the interpreter stay in constant native stack? |
 
 mod assembling;
@@ -18,6 +19,7 @@ mod bad_files;
 mod bad_modules;
 mod bad_profiles;
 mod c_fixtures;
+mod crashes;
 mod fetched;
 mod fuel;
 mod native_stack;

@@ -2,8 +2,8 @@
 
 use crate::support::modes::{Mode, Program};
 use crate::support::text::{Block, blocks};
+use crate::support::traps::told;
 use crate::support::{Outcome, Trjit, each, files, scratch};
-use std::collections::BTreeSet;
 use std::path::Path;
 
 #[test]
@@ -42,24 +42,9 @@ fn run(program: &Program, mode: Mode, block: &Block) -> Outcome {
     command.stdin(block.stdin.as_bytes()).run()
 }
 
-/// Frames of an exhausted stack that are compared: more than the functions of any fixture's recursion.
-const CYCLE: usize = 12;
-
-/// What must not differ between modes: the message, and the functions of all frames, innermost first. Positions may: several instructions that trap alike
-/// can share one place of compiled code. A stack is exhausted at another depth in each mode, perhaps in a callee that has a small frame elsewhere: there it
-/// is the set of functions that recur below the innermost frame.
+/// What must not differ between modes; the cache is named where it is the program.
 fn said(program: &Program, outcome: &Outcome) -> String {
-    let name = |path: &Path| path.display().to_string();
-    let text = outcome.stderr.replace(&name(&program.cache("all")), "PROGRAM").replace(&name(&program.module), "PROGRAM");
-    let message = text.lines().next().unwrap_or_default();
-    // `    0:   0x115 - module!function`; without a position `-` stands there.
-    let frames = text.lines().skip(1).filter_map(|line| line.rsplit_once(" - ")).map(|(_, place)| place);
-    if message.contains("call stack exhausted") {
-        let cycle: BTreeSet<&str> = frames.skip(1).take(CYCLE).collect();
-        return format!("{message}, in a recursion of {cycle:?}");
-    }
-    let omitted = text.lines().find(|line| line.contains("more frames")).unwrap_or_default();
-    format!("{message} in {:?}{omitted}", frames.collect::<Vec<_>>())
+    told(outcome, &[&program.cache("all"), &program.module])
 }
 
 /// Floats may be written with other digits of the same number, where two are the shortest; everything else is the same text.

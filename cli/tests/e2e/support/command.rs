@@ -52,6 +52,18 @@ impl Trjit {
         self
     }
 
+    /// Gives the process a native stack of this size, in KiB, or `unlimited`. To be said before all else but the arguments.
+    pub fn stack(self, size: &str) -> Trjit {
+        let mut command = Command::new("sh");
+        command
+            .arg("-c")
+            .arg(format!(r#"ulimit -s {size} && exec "$0" "$@""#))
+            .arg(self.command.get_program())
+            .args(self.command.get_args());
+        command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Trjit { command, ..self }
+    }
+
     /// Runs in this directory.
     pub fn within(mut self, folder: &Path) -> Trjit {
         self.command.current_dir(folder);
