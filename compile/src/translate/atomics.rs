@@ -15,11 +15,13 @@ impl Translator<'_, '_> {
     fn atomic_index(&mut self, memory: u32, memarg: &MemArg, width: u32) -> Res<Value> {
         let wide = self.has_wide_index(memory)?;
         let index = self.pop_index(wide)?;
-        let start = self.add_offset(index, memarg.offset);
         if width > 1 {
-            let odd = self.b.ins().band_imm_u(start, i64::from(width - 1));
+            // Before the sum can overflow, as in the interpreter: that an address is not aligned is told first.
+            let sum = self.b.ins().iadd_imm_s(index, memarg.offset as i64);
+            let odd = self.b.ins().band_imm_u(sum, i64::from(width - 1));
             self.b.ins().trapnz(odd, trap(TrapCode::HeapMisaligned));
         }
+        let start = self.add_offset(index, memarg.offset);
         let width = self.b.ins().iconst(I64, i64::from(width));
         let end = self.b.ins().uadd_overflow_trap(start, width, trap(TrapCode::MemoryOutOfBounds));
         self.check_end(memory, end)?;
