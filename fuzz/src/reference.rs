@@ -26,6 +26,11 @@ pub fn choose(reference: Reference) {
     CHOSEN.get_or_init(|| reference);
 }
 
+/// Whether a difference of this engine alone may well be its own mistake.
+pub fn is_doubtful() -> bool {
+    *CHOSEN.get_or_init(Reference::default) == Reference::Wasmi
+}
+
 /// Runs the case. An error: the engine can not run it.
 pub fn run(case: &Case) -> Result<Observation> {
     match CHOSEN.get_or_init(Reference::default) {

@@ -4,7 +4,7 @@ use crate::case::Case;
 use crate::mode::Mode;
 use crate::oracle::{self, Agreement, Difference, Verdict};
 use crate::rng::Rng;
-use crate::{arbiter, bytes, programs, smith, wasi};
+use crate::{arbiter, bytes, programs, reference, smith, wasi};
 use std::path::Path;
 
 /// What is tested, and by which generator.
@@ -50,6 +50,8 @@ impl Target {
     /// Runs a case. A dispute that V8 decides against trjit is a difference; one that it decides for it is an agreement.
     pub fn judge(case: &Case, modes: &[Mode], scratch: &Path) -> Result<Verdict, Difference> {
         match oracle::check(case, modes, scratch)? {
+            // wasmi has known bugs; a dispute with another engine is a difference.
+            Verdict::Disputed(difference, _) if !reference::is_doubtful() => Err(difference),
             Verdict::Disputed(difference, outcomes) => match arbiter::sides_with(case, &outcomes, scratch) {
                 Some(false) => Err(difference),
                 Some(true) => Ok(Verdict::Settled(difference)),

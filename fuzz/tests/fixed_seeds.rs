@@ -1,12 +1,13 @@
 //! A short pass of every target with fixed seeds, and the parts that the targets rest on.
 
 use std::collections::BTreeSet;
+use trjit_fuzz::case::{Call, Case};
 use trjit_fuzz::mode::Mode;
 use trjit_fuzz::observation::{Observation, Outcome};
 use trjit_fuzz::oracle::Verdict;
 use trjit_fuzz::target::Target;
 use trjit_fuzz::value::Value;
-use trjit_fuzz::{bytes, canonical, case::Case, oracle, reference, rng::Rng};
+use trjit_fuzz::{bytes, canonical, oracle, reference, rng::Rng, subject};
 use trjit_module::TrapCode;
 
 /// Deep guests run on the testing thread's stack.
@@ -154,6 +155,45 @@ fn computed_nans_are_canonical_where_wasm_smith_leaves_them_open() {
     assert_eq!(observation.outcomes[1], Outcome::Returned(vec![Value::I32(0x7fc0_0000), Value::I64(0x7ff8 << 48)]));
     let lanes: Vec<u32> = observation.memories[0].chunks(4).take(4).map(|lane| u32::from_le_bytes(lane.try_into().expect("4"))).collect();
     assert_eq!(lanes, [0x7fc0_0000, 0x4000_0000, 0x7fc0_0000, 0], "numbers stay, NaNs are one");
+}
+
+/// Calls of a fixture that was a difference, in all modes; the arguments of each call and how it ends.
+fn stays_mended(fixture: &str, calls: &[(&str, Value, Outcome)]) {
+    let path = format!("{}/../fixtures/wat/{fixture}.wat", env!("CARGO_MANIFEST_DIR"));
+    let mut case = Case::new(wat::parse_file(path).expect("valid text"), 0, 0, &mut Rng::new(1)).expect("a case");
+    case.calls = calls.iter().map(|(export, argument, _)| Call { export: export.to_string(), arguments: vec![*argument] }).collect();
+    let scratch = tempfile::tempdir().expect("a directory");
+    let parsed = trjit_module::Module::parse(case.wasm.clone()).expect("a module");
+    let (_, profile) = subject::train(&case, &parsed).expect("a training run");
+    for &mode in Mode::ALL {
+        let found = subject::run(&case, &parsed, mode, Some(&profile), scratch.path()).expect("a run");
+        let expected: Vec<_> = calls.iter().map(|(.., outcome)| outcome.clone()).collect();
+        assert_eq!(found.outcomes[1..], expected, "{fixture}, {mode:?}");
+    }
+}
+
+#[test]
+fn a_narrow_exchange_cuts_what_it_expects() {
+    let returns = |value| Outcome::Returned(vec![Value::I32(value)]);
+    let calls = [
+        ("exchange8", Value::I32(0xee), returns(0xc0ff55)),
+        ("exchange8", Value::I32(0x1ee), returns(0xc0ff55)),
+        ("exchange8", Value::I32(0xef), returns(0xc0ffee)),
+        ("exchange16", Value::I32(0x7777_ffee), returns(0xc00055)),
+        ("exchange32", Value::I64(0x1_00c0_ffee), Outcome::Returned(vec![Value::I64(0x55)])),
+    ];
+    on_a_large_stack(move || stays_mended("atomic-narrow-exchange", &calls));
+}
+
+#[test]
+fn a_misaligned_atomic_access_is_told_before_an_overflow() {
+    let calls = [
+        ("add", Value::I64(3), Outcome::Trapped(TrapCode::HeapMisaligned)),
+        ("add", Value::I64(-3), Outcome::Trapped(TrapCode::HeapMisaligned)),
+        ("add", Value::I64(-8), Outcome::Trapped(TrapCode::MemoryOutOfBounds)),
+        ("add", Value::I64(16), Outcome::Returned(vec![Value::I64(7)])),
+    ];
+    on_a_large_stack(move || stays_mended("atomic-misaligned-first", &calls));
 }
 
 #[test]

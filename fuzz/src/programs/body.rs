@@ -493,6 +493,10 @@ impl Body<'_> {
         if !self.rng.one_in(4) {
             self.emit(Instruction::I32Const(7));
             self.emit(Instruction::I32And);
+        } else if self.rng.one_in(2) {
+            // An index is unsigned.
+            self.emit(Instruction::I32Const(i32::MIN));
+            self.emit(Instruction::I32Or);
         }
         let targets: Vec<u32> = (0..self.rng.below(8)).map(|_| self.rng.below(cases.into()) as u32).collect();
         let default = self.rng.below(cases.into()) as u32;

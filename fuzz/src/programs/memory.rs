@@ -130,7 +130,33 @@ impl Body<'_> {
         self.keep(&[index_type(is_64); 3]);
     }
 
+    /// Fills up to the very end of a memory, seldom one byte more.
+    fn fill_to_the_end(&mut self) {
+        let (memory, Memory { is_64, .. }) = self.memory();
+        let len = self.rng.below(64) as i32;
+        let beyond = i32::from(self.rng.one_in(8));
+        self.emit(Instruction::MemorySize(memory));
+        for (operand, instruction) in match is_64 {
+            true => [(16, Instruction::I64Shl), (len - beyond, Instruction::I64Sub)],
+            false => [(16, Instruction::I32Shl), (len - beyond, Instruction::I32Sub)],
+        } {
+            self.element(is_64, operand.into());
+            self.emit(instruction);
+        }
+        if self.rng.one_in(2) {
+            self.leaf(ValType::I32);
+            self.element(is_64, len.into());
+            return self.emit(Instruction::MemoryFill(memory));
+        }
+        self.small(is_64, ADDRESS_MASK);
+        self.element(is_64, len.into());
+        self.emit(Instruction::MemoryCopy { src_mem: memory, dst_mem: memory });
+    }
+
     pub(super) fn bulk(&mut self) {
+        if self.rng.one_in(6) {
+            return self.fill_to_the_end();
+        }
         let (dst_mem, Memory { is_64, .. }) = self.memory();
         self.small(is_64, ADDRESS_MASK);
         match self.rng.below(4) {

@@ -82,7 +82,8 @@ impl Body<'_> {
         let first = self.rng.below(TABLE_LEN) as i64;
         self.element(is_64, first);
         self.small(from_64, TABLE_LEN as i32 - 1);
-        self.small(is_64 && from_64, 1);
+        let mask = *self.rng.pick(&[1, 3, 7]);
+        self.small(is_64 && from_64, mask);
         self.emit(Instruction::TableCopy { src_table, dst_table });
     }
 

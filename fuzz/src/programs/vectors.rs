@@ -58,8 +58,16 @@ impl Body<'_> {
         (0..count).for_each(|_| self.expression(ValType::V128, depth + 1));
     }
 
-    /// Two operands, sometimes the same.
+    /// Two operands, sometimes the same, or zeros of any signs.
     fn two(&mut self, depth: u32) {
+        if self.rng.one_in(12) {
+            for _ in 0..2 {
+                let zeros = [0, 0x8000_0000_8000_0000_8000_0000_8000_0000, 0x8000_0000_0000_0000_8000_0000_0000_0000, 1 << 63];
+                let zero: u128 = *self.rng.pick(&zeros);
+                self.emit(Instruction::V128Const(zero as i128));
+            }
+            return;
+        }
         self.vectors(1, depth);
         if self.rng.one_in(6) {
             let scratch = self.scratch_of(ValType::V128);
