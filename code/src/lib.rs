@@ -14,7 +14,7 @@ pub mod target;
 pub mod unit;
 
 pub use compiler::{CompileError, CompileRequest, Compiler, DirectCalls, Entry, NoDirectCalls, Tier};
-pub use steered::Steered;
+pub use steered::{Failures, Steered};
 pub use target::{CpuFeature, CpuFeatures, CpuLevel, MemoryStyle, Settings};
 pub use unit::{CallSite, CompiledFunction, HandlerSite, Relocation, RelocationKind, TrapSite};
 

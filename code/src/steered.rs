@@ -4,7 +4,7 @@
 use crate::compiler::{CompileError, CompileRequest, Compiler, Tier};
 use crate::target::Settings;
 use crate::unit::CompiledFunction;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use trjit_module::{Module, TypeIndex};
 
 /// Says at which tier a request is compiled; `None` leaves the function (or the loop) to the interpreter.
@@ -14,21 +14,41 @@ type Choose = dyn Fn(&CompileRequest<'_>) -> Option<Tier> + Send + Sync;
 pub struct Steered<C> {
     inner: C,
     choose: Box<Choose>,
-    failures: Mutex<Vec<CompileError>>,
+    failures: Failures,
+}
+
+/// What could not be compiled; clones are the same list.
+#[derive(Clone, Default)]
+pub struct Failures(Arc<Mutex<Vec<CompileError>>>);
+
+impl Failures {
+    /// All since the last call.
+    pub fn take(&self) -> Vec<CompileError> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note(&self, error: &CompileError) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(error.clone());
+    }
 }
 
 impl<C: Compiler> Steered<C> {
     pub fn new(inner: C, choose: impl Fn(&CompileRequest<'_>) -> Option<Tier> + Send + Sync + 'static) -> Steered<C> {
-        Steered { inner, choose: Box::new(choose), failures: Mutex::default() }
+        Steered { inner, choose: Box::new(choose), failures: Failures::default() }
     }
 
     /// What the other compiler could not compile although it was chosen, since the last call: elsewhere the interpreter silently does it instead.
     pub fn take_failures(&self) -> Vec<CompileError> {
-        std::mem::take(&mut *self.failures.lock().unwrap_or_else(PoisonError::into_inner))
+        self.failures.take()
+    }
+
+    /// Notes failures there, perhaps beside those of other compilers.
+    pub fn noting(self, failures: &Failures) -> Steered<C> {
+        Steered { failures: failures.clone(), ..self }
     }
 
     fn noted(&self, made: Result<CompiledFunction, CompileError>) -> Result<CompiledFunction, CompileError> {
-        made.inspect_err(|error| self.failures.lock().unwrap_or_else(PoisonError::into_inner).push(error.clone()))
+        made.inspect_err(|error| self.failures.note(error))
     }
 }
 

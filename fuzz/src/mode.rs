@@ -1,12 +1,11 @@
 //! The ways in which trjit can run one module, all of which must agree.
 
-use crate::compilers::{Refusals, Steered};
+use crate::compilers::{Refusals, steered};
 use anyhow::{Context, Result, ensure};
 use std::path::Path;
 use std::sync::Arc;
 use trjit_cache_format::Expectations;
 use trjit_code::{Compiler, MemoryStyle, Settings, Tier};
-use trjit_compile::CraneliftCompiler;
 use trjit_runtime::{Config, Engine, Module, Tunables};
 use trjit_runtime_loader::MappedCache;
 use trjit_trace::Profile;
@@ -108,10 +107,6 @@ pub struct Prepared {
     pub module: Module,
     /// To be checked when the run is over.
     pub refusals: Refusals,
-}
-
-fn steered(tier: Option<Tier>, parity: Option<u32>, refusals: &Refusals) -> Steered {
-    Steered { inner: CraneliftCompiler::new(), tier, parity, refusals: refusals.clone() }
 }
 
 /// The engine that records.
