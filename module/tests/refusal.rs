@@ -34,6 +34,9 @@ fn features_are_named() {
         ("legacy exception handling", "(func try catch_all end)"),
         ("GC", "(type (struct (field i32)))"),
         ("GC", "(type (array i8))"),
+        // Recursive types came with GC: before it, a type could refer to earlier ones only.
+        ("GC", "(type $f (func (param (ref null $f))))"),
+        ("GC", "(rec (type $f (func (param (ref null $g)))) (type $g (func (param (ref null $f)))))"),
         ("GC", "(func (drop (ref.i31 (i32.const 1))))"),
         ("stack switching", "(type $f (func)) (type $c (cont $f))"),
         ("custom page sizes", "(memory 1 (pagesize 1))"),
