@@ -15,6 +15,7 @@ pub mod bytes;
 pub mod canonical;
 pub mod case;
 pub mod compilers;
+pub mod fuel;
 pub mod host;
 pub mod mode;
 pub mod observation;

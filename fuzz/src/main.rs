@@ -92,6 +92,10 @@ fn explain(target: Target, seed: u64, shrink: bool, keep: &Path) -> Result<ExitC
         }
         Err(error) => println!("the outside engine does not run it: {error:#}"),
     }
+    if target == Target::Fuel {
+        println!("fuel: {:?}", target.run(seed, &[], scratch.path()));
+        return Ok(ExitCode::SUCCESS);
+    }
     for &mode in Mode::ALL {
         print!("{mode:?}: ");
         std::io::stdout().flush()?;

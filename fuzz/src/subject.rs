@@ -13,7 +13,7 @@ use trjit_trace::{Profile, RunInfo};
 /// Runs the case.
 pub fn run(case: &Case, parsed: &trjit_module::Module, mode: Mode, profile: Option<&Profile>, scratch: &Path) -> Result<Observation> {
     let Prepared { engine, module, refusals } = mode.prepare(parsed, profile, scratch)?;
-    let observation = observe(case, &engine, &module)?;
+    let observation = observe(case, &engine, &module, &mut None)?;
     refusals.check()?;
     Ok(observation)
 }
@@ -22,12 +22,19 @@ pub fn run(case: &Case, parsed: &trjit_module::Module, mode: Mode, profile: Opti
 pub fn train(case: &Case, parsed: &trjit_module::Module) -> Result<(Observation, Profile)> {
     let engine = mode::training_engine();
     let module = Module::from_parsed(&engine, parsed.clone())?;
-    let observation = observe(case, &engine, &module)?;
+    let observation = observe(case, &engine, &module, &mut None)?;
     Ok((observation, engine.take_profile(&module, RunInfo::default())?))
 }
 
-fn observe(case: &Case, engine: &Engine, module: &Module) -> Result<Observation> {
+/// The fuel of a run, in an engine that consumes it: what each call gets, and what each that did not exhaust the stack left, the instantiation first.
+pub(crate) struct Fuel {
+    pub amount: u64,
+    pub left: Vec<u64>,
+}
+
+pub(crate) fn observe(case: &Case, engine: &Engine, module: &Module, fuel: &mut Option<Fuel>) -> Result<Observation> {
     let mut store = Store::new(engine, Log::new())?;
+    refill(&mut store, fuel)?;
     let mut linker = Linker::new();
     for (index, import) in case.hosts.iter().enumerate() {
         define_host(&mut linker, index, import);
@@ -40,21 +47,42 @@ fn observe(case: &Case, engine: &Engine, module: &Module) -> Result<Observation>
     match linker.instantiate(&mut store, module) {
         Ok(instance) => {
             observation.push(Outcome::Returned(Vec::new()));
-            make_calls(case, &mut store, &instance, &mut observation)?;
+            read_rest(&store, fuel)?;
+            make_calls(case, &mut store, &instance, &mut observation, fuel)?;
         }
         Err(error) => {
-            observation.push(outcome_of(error)?);
+            if observation.push(outcome_of(error)?) {
+                read_rest(&store, fuel)?;
+            }
         }
     }
     observation.host_calls = std::mem::take(store.data_mut());
     Ok(observation)
 }
 
-fn make_calls(case: &Case, store: &mut Store<Log>, instance: &Instance, observation: &mut Observation) -> Result<()> {
+fn refill(store: &mut Store<Log>, fuel: &Option<Fuel>) -> Result<()> {
+    fuel.as_ref().map_or(Ok(()), |fuel| Ok(store.set_fuel(fuel.amount)?))
+}
+
+fn read_rest(store: &Store<Log>, fuel: &mut Option<Fuel>) -> Result<()> {
+    if let Some(fuel) = fuel {
+        fuel.left.push(store.get_fuel()?);
+    }
+    Ok(())
+}
+
+fn make_calls(
+    case: &Case,
+    store: &mut Store<Log>,
+    instance: &Instance,
+    observation: &mut Observation,
+    fuel: &mut Option<Fuel>,
+) -> Result<()> {
     for call in &case.calls {
-        if let Some(fuel) = instance.get_global(store, FUEL) {
-            fuel.set(store, Val::I32(case.fuel))?;
+        if let Some(steps) = instance.get_global(store, FUEL) {
+            steps.set(store, Val::I32(case.fuel))?;
         }
+        refill(store, fuel)?;
         let arguments: Vec<Val> = call.arguments.iter().map(|&value| to_val(value)).collect();
         let outcome = match instance.func(store, &call.export)?.call(store, &arguments) {
             Ok(values) => Outcome::Returned(values.into_iter().map(from_val).collect()),
@@ -63,6 +91,7 @@ fn make_calls(case: &Case, store: &mut Store<Log>, instance: &Instance, observat
         if !observation.push(outcome) {
             return Ok(());
         }
+        read_rest(store, fuel)?;
     }
     look(case, store, instance, observation)
 }

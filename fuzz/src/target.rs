@@ -4,7 +4,7 @@ use crate::case::Case;
 use crate::mode::Mode;
 use crate::oracle::{self, Agreement, Difference, Verdict};
 use crate::rng::Rng;
-use crate::{arbiter, bytes, programs, reference, smith, wasi};
+use crate::{arbiter, bytes, fuel, programs, reference, smith, wasi};
 use std::path::Path;
 
 /// What is tested, and by which generator.
@@ -14,6 +14,8 @@ pub enum Target {
     Smith,
     /// Programs that look like compiled ones, in all modes.
     Programs,
+    /// Both of these, with little fuel, in all mixes of tiers.
+    Fuel,
     /// Damaged modules, in the parser.
     Parser,
     /// Calls of WASI, against a model.
@@ -24,13 +26,15 @@ pub enum Target {
 const MUTATIONS: usize = 64;
 
 impl Target {
-    pub const ALL: &'static [Target] = &[Target::Smith, Target::Programs, Target::Parser, Target::Wasi];
+    pub const ALL: &'static [Target] = &[Target::Smith, Target::Programs, Target::Fuel, Target::Parser, Target::Wasi];
 
     /// The generated case, where the generator makes one of this seed; calls of WASI are no module.
     pub fn case(self, seed: u64) -> Option<Case> {
         match self {
             Target::Smith | Target::Parser => smith::case(seed).ok(),
             Target::Programs => programs::case(seed).ok(),
+            Target::Fuel if seed.is_multiple_of(2) => smith::case(seed).ok(),
+            Target::Fuel => programs::case(seed).ok(),
             Target::Wasi => None,
         }
     }
@@ -42,6 +46,7 @@ impl Target {
         }
         let Some(case) = self.case(seed) else { return Ok(Verdict::Skipped) };
         match self {
+            Target::Fuel => fuel::check(&case, seed, scratch).map(Verdict::Alone),
             Target::Parser => check_parser(&case.wasm, seed),
             _ => Target::judge(&case, modes, scratch),
         }

@@ -63,6 +63,14 @@ fn programs_agree_in_all_modes() {
 }
 
 #[test]
+fn the_same_fuel_ends_at_the_same_point() {
+    on_a_large_stack(|| {
+        let passed = pass(Target::Fuel, 1..120);
+        assert!(passed.alone > 90 && passed.returned > 300, "{passed:?}: `returned` are calls that used up their fuel");
+    });
+}
+
+#[test]
 fn damaged_modules_are_parsed_as_they_are_valid() {
     let passed = pass(Target::Parser, 1..400);
     assert!(passed.agreed > 300 && passed.returned > 100, "{passed:?}: `returned` are valid mutations");
