@@ -27,6 +27,7 @@ fn ref_type(ty: wasmparser::RefType, offset: u64) -> Result<ValType, ParseError>
         wasmparser::HeapType::FUNC => HeapType::Func,
         wasmparser::HeapType::EXTERN => HeapType::Extern,
         wasmparser::HeapType::Abstract { shared: false, ty: wasmparser::AbstractHeapType::Exn } => HeapType::Exn,
+        wasmparser::HeapType::Abstract { shared: false, ty: wasmparser::AbstractHeapType::NoExn } => HeapType::NoExn,
         wasmparser::HeapType::Concrete(index) => match index.as_module_index() {
             Some(index) => HeapType::Concrete(TypeIndex(index)),
             None => return refuse(offset, ty),

@@ -1,7 +1,7 @@
 //! Value types and function types. In flat tables and types a value type is one `u32`, its *code*:
 //!
 //! ```text
-//! bits 0..8    the byte of the binary format (i32 0x7f .. v128 0x7b, func 0x70, extern 0x6f, exn 0x69); 0 with bit 9
+//! bits 0..8    the byte of the binary format (i32 0x7f .. v128 0x7b, func 0x70, extern 0x6f, exn 0x69, noexn 0x74); 0 with bit 9
 //! bit 8        a reference that is never null
 //! bit 9        a reference to functions of one type, whose index stands in bits 12..32
 //! ```
@@ -32,6 +32,8 @@ pub enum HeapType {
     Func,
     Extern,
     Exn,
+    /// No exception: null alone.
+    NoExn,
     /// Functions of one type of the module.
     Concrete(TypeIndex),
 }
@@ -46,6 +48,7 @@ impl HeapType {
             HeapType::Func => 0x70,
             HeapType::Extern => 0x6f,
             HeapType::Exn => 0x69,
+            HeapType::NoExn => 0x74,
             // The validator allows a million types.
             HeapType::Concrete(ty) => CONCRETE | ty.0 << INDEX_SHIFT,
         }
@@ -56,6 +59,7 @@ impl HeapType {
             0x70 => HeapType::Func,
             0x6f => HeapType::Extern,
             0x69 => HeapType::Exn,
+            0x74 => HeapType::NoExn,
             _ if code & ((1 << INDEX_SHIFT) - 1) == CONCRETE => HeapType::Concrete(TypeIndex(code >> INDEX_SHIFT)),
             _ => return None,
         })
@@ -120,7 +124,8 @@ impl ValType {
     pub fn is_subtype_of(self, other: ValType) -> bool {
         match (self, other) {
             (ValType::Ref(own), ValType::Ref(other)) => {
-                let heap = own.heap == other.heap || matches!((own.heap, other.heap), (HeapType::Concrete(_), HeapType::Func));
+                let heap = own.heap == other.heap
+                    || matches!((own.heap, other.heap), (HeapType::Concrete(_), HeapType::Func) | (HeapType::NoExn, HeapType::Exn));
                 heap && (other.nullable || !own.nullable)
             }
             _ => self == other,
@@ -134,6 +139,7 @@ impl std::fmt::Display for HeapType {
             HeapType::Func => f.write_str("func"),
             HeapType::Extern => f.write_str("extern"),
             HeapType::Exn => f.write_str("exn"),
+            HeapType::NoExn => f.write_str("noexn"),
             HeapType::Concrete(ty) => write!(f, "{}", ty.0),
         }
     }
@@ -143,6 +149,7 @@ impl std::fmt::Display for RefType {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.nullable, self.heap) {
             (true, HeapType::Func | HeapType::Extern | HeapType::Exn) => write!(f, "{}ref", self.heap),
+            (true, HeapType::NoExn) => f.write_str("nullexnref"),
             (true, heap) => write!(f, "(ref null {heap})"),
             (false, heap) => write!(f, "(ref {heap})"),
         }
@@ -249,8 +256,14 @@ mod tests {
 
     #[test]
     fn codes_come_back() {
-        let heaps =
-            [HeapType::Func, HeapType::Extern, HeapType::Exn, HeapType::Concrete(TypeIndex(0)), HeapType::Concrete(TypeIndex(999_999))];
+        let heaps = [
+            HeapType::Func,
+            HeapType::Extern,
+            HeapType::Exn,
+            HeapType::NoExn,
+            HeapType::Concrete(TypeIndex(0)),
+            HeapType::Concrete(TypeIndex(999_999)),
+        ];
         let references = heaps.iter().flat_map(|&heap| [true, false].map(|nullable| ValType::Ref(RefType { nullable, heap })));
         for ty in [ValType::I32, ValType::I64, ValType::F32, ValType::F64, ValType::V128].into_iter().chain(references) {
             assert_eq!(ValType::from_code(ty.code()), Some(ty));

@@ -128,6 +128,7 @@ fn heap_type(heap: HeapType) -> Result<u8, Error> {
         HeapType::Func => Ok(0x70),
         HeapType::Extern => Ok(0x6f),
         HeapType::Exn => Ok(0x69),
+        HeapType::NoExn => Ok(0x74),
         HeapType::Concrete(_) => {
             let detail = "a type of one module's functions can not be one of the host; use funcref".to_string();
             Err(Error::Resource { what: "reference type", detail })

@@ -21,6 +21,7 @@ pub(crate) unsafe fn fault(store: *mut StoreInner, ty: ValType, word: u64) -> Op
     unsafe {
         match heap {
             HeapType::Extern => (word >= EXTERN_REFERENCES).then_some("a reference to host data with more than 63 bits"),
+            HeapType::NoExn => Some("a reference to an exception"),
             HeapType::Exn => (!exception::is_live(store, word)).then_some("a reference to no exception of this store"),
             HeapType::Func | HeapType::Concrete(_) => {
                 if word >= (*store).func_refs_used {

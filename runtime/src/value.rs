@@ -54,7 +54,7 @@ impl Val {
             ValType::Ref(wanted) => match self {
                 Val::FuncRef(_) => wanted.is_func(),
                 Val::ExternRef(_) => wanted.heap == HeapType::Extern,
-                Val::ExnRef(_) => wanted.heap == HeapType::Exn,
+                Val::ExnRef(_) => matches!(wanted.heap, HeapType::Exn | HeapType::NoExn),
                 _ => false,
             },
             _ => self.ty() == ty,
@@ -77,7 +77,7 @@ impl Val {
             ValType::Ref(ty) => match ty.heap {
                 HeapType::Func | HeapType::Concrete(_) => Val::FuncRef(None),
                 HeapType::Extern => Val::ExternRef(0),
-                HeapType::Exn => Val::ExnRef(0),
+                HeapType::Exn | HeapType::NoExn => Val::ExnRef(0),
             },
         }
     }
@@ -180,7 +180,7 @@ impl Val {
                 // SAFETY: by contract.
                 HeapType::Func | HeapType::Concrete(_) => Val::FuncRef(unsafe { Func::of_reference(store, low) }),
                 HeapType::Extern => Val::ExternRef(low),
-                HeapType::Exn => Val::ExnRef(low),
+                HeapType::Exn | HeapType::NoExn => Val::ExnRef(low),
             },
         }
     }

@@ -145,3 +145,23 @@ fn a_tag_of_another_store_is_a_mistake() {
     let tag = exporter.get_export(&mut store, "e").expect("an export");
     let _ = Instance::new(&mut other, &user, &[tag]);
 }
+
+#[test]
+fn references_to_no_exception_are_null() -> Outcome {
+    let engine = Engine::new(Config::new());
+    let text = r#"(module
+        (type $t (func (param nullexnref) (result exnref)))
+        (global $g (export "g") (mut nullexnref) (ref.null noexn))
+        (func (export "widen") (type $t) (global.set $g (local.get 0)) (local.get 0))
+        (func (export "is null") (result i32) (ref.is_null (global.get $g)))
+        (func (export "throw") (param nullexnref) (throw_ref (local.get 0))))"#;
+    let module = module(&engine, text)?;
+    let mut store = Store::new(&engine, ())?;
+    let instance = Instance::new(&mut store, &module, &[])?;
+    let mut call = |name: &str, arguments: &[Val]| instance.func(&mut store, name)?.call(&mut store, arguments);
+    assert_eq!(call("widen", &[Val::ExnRef(0)])?, [Val::ExnRef(0)]);
+    assert_eq!(call("is null", &[])?, [Val::I32(1)]);
+    assert!(message(call("widen", &[Val::ExnRef(7)])).contains("is a reference to an exception, expected nullexnref"));
+    assert!(message(call("throw", &[Val::ExnRef(0)])).contains("null"));
+    Ok(())
+}

@@ -142,6 +142,7 @@ fn type_of(ty: ValType) -> wasmtime::ValType {
             HeapType::Func | HeapType::Concrete(_) => RefType::FUNCREF,
             HeapType::Extern => RefType::EXTERNREF,
             HeapType::Exn => RefType::new(true, wasmtime::HeapType::Exn),
+            HeapType::NoExn => RefType::new(true, wasmtime::HeapType::NoExn),
         }),
     }
 }
