@@ -5,7 +5,7 @@ mod common;
 
 use common::Random;
 use trjit_module::flat::{FunctionRecord, SideTableEntry};
-use trjit_module::wasmparser::{BlockType, FuncValidatorAllocations, Operator, Parser, ValidPayload, Validator};
+use trjit_module::wasmparser::{BlockType, Catch, FuncValidatorAllocations, Operator, Parser, ValidPayload, Validator};
 use trjit_module::{FEATURES, Module, TypeIndex};
 
 /// An operator with what the structured machine needs to know.
@@ -43,10 +43,30 @@ fn decode(wasm: &[u8]) -> Vec<Vec<Op<'_>>> {
 /// Entries that the instruction has where it is reachable.
 fn own_entries(operator: &Operator<'_>) -> usize {
     match operator {
-        Operator::Br { .. } | Operator::BrIf { .. } | Operator::If { .. } | Operator::Else | Operator::CallIndirect { .. } => 1,
+        Operator::Br { .. } | Operator::BrIf { .. } | Operator::BrOnNull { .. } | Operator::BrOnNonNull { .. } => 1,
+        Operator::If { .. } | Operator::Else => 1,
+        operator if is_indirect_call(operator) => 1,
         Operator::BrTable { targets } => targets.len() as usize + 1,
+        Operator::TryTable { try_table } => try_table.catches.len(),
         _ => 0,
     }
+}
+
+fn is_indirect_call(operator: &Operator<'_>) -> bool {
+    let is_call = matches!(operator, Operator::CallIndirect { .. } | Operator::CallRef { .. });
+    is_call || matches!(operator, Operator::ReturnCallIndirect { .. } | Operator::ReturnCallRef { .. })
+}
+
+/// Whether control leaves the function (or the handlers that the path knows) here.
+fn leaves(operator: &Operator<'_>) -> bool {
+    let returns = matches!(operator, Operator::Return | Operator::ReturnCall { .. } | Operator::ReturnCallIndirect { .. });
+    let throws = matches!(operator, Operator::Throw { .. } | Operator::ThrowRef | Operator::Unreachable);
+    returns || throws || matches!(operator, Operator::ReturnCallRef { .. })
+}
+
+fn opens(operator: &Operator<'_>) -> bool {
+    let blocks = matches!(operator, Operator::Block { .. } | Operator::Loop { .. } | Operator::TryTable { .. });
+    blocks || matches!(operator, Operator::If { .. })
 }
 
 /// For each operator how many entries come before it in the function, and the total.
@@ -60,11 +80,11 @@ fn expected_positions(ops: &[Op<'_>]) -> Vec<usize> {
             total += own_entries(&op.operator);
         }
         match op.operator {
-            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => opened.push(reachable),
+            _ if opens(&op.operator) => opened.push(reachable),
             Operator::Else => reachable = *opened.last().expect("inside of an if"),
             Operator::End => reachable = opened.pop().expect("balanced"),
-            Operator::Br { .. } | Operator::BrTable { .. } | Operator::Return | Operator::Unreachable => reachable = false,
-            _ => {}
+            Operator::Br { .. } | Operator::BrTable { .. } => reachable = false,
+            _ => reachable &= !leaves(&op.operator),
         }
     }
     positions.push(total);
@@ -76,7 +96,7 @@ fn matching(ops: &[Op<'_>], opener: usize, want_else: bool) -> Option<usize> {
     let mut depth = 0;
     for (at, op) in ops.iter().enumerate().skip(opener + 1) {
         match op.operator {
-            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => depth += 1,
+            _ if opens(&op.operator) => depth += 1,
             Operator::Else if depth == 0 && want_else => return Some(at),
             Operator::End if depth == 0 => return (!want_else).then_some(at),
             Operator::End => depth -= 1,
@@ -117,7 +137,14 @@ struct Taken {
     forward: u32,
     back: u32,
     carried: u32,
+    caught: u32,
     steps: u32,
+}
+
+fn label_of(clause: &Catch) -> u32 {
+    match clause {
+        Catch::One { label, .. } | Catch::OneRef { label, .. } | Catch::All { label } | Catch::AllRef { label } => *label,
+    }
 }
 
 impl Walk<'_> {
@@ -139,8 +166,21 @@ impl Walk<'_> {
     fn step(&mut self, random: &mut Random) -> bool {
         let ops = self.ops;
         match &ops[self.at].operator {
-            Operator::Unreachable | Operator::Return => return false,
+            operator if leaves(operator) => return false,
             Operator::Block { blockty } => self.open(*blockty, false),
+            Operator::TryTable { try_table } => {
+                let clauses = try_table.catches.len();
+                // As if something in the block threw: labels of clauses count from outside of it.
+                let caught = random.below(2 * (clauses as u32 + 1)) as usize;
+                if let Some(clause) = try_table.catches.get(caught) {
+                    self.st += caught as i32;
+                    self.branch(label_of(clause));
+                    self.taken.caught += 1;
+                    return true;
+                }
+                self.st += clauses as i32;
+                self.open(try_table.ty, false);
+            }
             Operator::Loop { blockty } => self.open(*blockty, true),
             Operator::If { blockty } => {
                 self.height -= 1;
@@ -177,6 +217,21 @@ impl Walk<'_> {
                 }
                 self.st += 1;
             }
+            Operator::BrOnNull { relative_depth } => {
+                if random.one_in(2) {
+                    self.branch(*relative_depth);
+                    return true;
+                }
+                self.st += 1;
+            }
+            Operator::BrOnNonNull { relative_depth } => {
+                if random.one_in(2) {
+                    self.branch(*relative_depth);
+                    return true;
+                }
+                self.height -= 1;
+                self.st += 1;
+            }
             Operator::BrTable { targets } => {
                 self.height -= 1;
                 let chosen = random.below(targets.len() + 1);
@@ -188,7 +243,7 @@ impl Walk<'_> {
             operator => {
                 let (pops, pushes) = ops[self.at].arity;
                 self.height = self.height - pops + pushes;
-                if matches!(operator, Operator::CallIndirect { .. }) {
+                if is_indirect_call(operator) {
                     assert!(self.entries[self.st as usize].is_indirect_site());
                     self.st += 1;
                 }
@@ -303,4 +358,5 @@ fn fixtures() {
             walk_module(&name, &wasm, &mut Random::new(1), &mut total);
         }
     }
+    assert!(total.caught > 100, "{} clauses of fixtures were entered", total.caught);
 }
