@@ -173,10 +173,6 @@ impl Engine {
         self.0.config.record_profile
     }
 
-    pub(crate) fn is(&self, other: &Engine) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
     /// The queue of functions to compile; its thread starts with the first one.
     pub(crate) fn jit(&self) -> &JitQueue {
         self.0.jit.get_or_init(JitQueue::start)

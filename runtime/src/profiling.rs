@@ -30,7 +30,7 @@ impl Engine {
     /// Any thread may take it while guests run, and they are not stopped. Each call, branch and target is counted in exactly one of the profiles that are taken; what
     /// happens at this very moment may be divided between two of them. All of them together are their [`Profile::merge`].
     pub fn take_profile(&self, module: &Module, run: impl Into<RunInfo>) -> Result<Profile, ProfileError> {
-        if !module.code.engine().is(self) {
+        if !Engine::same(module.code.engine(), self) {
             return Err(ProfileError::OtherEngine);
         }
         let recording = module.code.recording().ok_or(ProfileError::NotRecording)?;
