@@ -30,12 +30,19 @@ pub struct Agreement {
     pub returned: u64,
 }
 
+/// How the calls of a disputed case ended.
+#[derive(Clone, Debug)]
+pub struct Sides {
+    pub ours: Vec<Outcome>,
+    pub reference: Vec<Outcome>,
+}
+
 /// What a comparison came to where no mode is wrong by itself.
 #[derive(Clone, Debug)]
 pub enum Verdict {
     Agree(Agreement),
-    /// All modes agree with each other, and not with the reference; what they did. One of the two is wrong.
-    Disputed(Difference, Vec<Outcome>),
+    /// All modes agree with each other, and not with the reference. One of the two is wrong.
+    Disputed(Difference, Sides),
     /// A dispute in which a third engine sides with trjit.
     Settled(Difference),
     /// The outside engine can not run the case; all modes agree with the interpreter.
@@ -60,10 +67,12 @@ pub fn check(case: &Case, modes: &[Mode], scratch: &Path) -> Result<Verdict, Dif
         agree(&name, baseline, &found)?;
         agreement.calls += found.outcomes.len() as u64;
     }
-    Ok(match dispute {
-        None if reference.is_none() => Verdict::Alone(agreement),
-        None => Verdict::Agree(agreement),
-        Some(difference) => Verdict::Disputed(difference, expected.outcomes),
+    Ok(match (dispute, reference) {
+        (Some(difference), Some(reference)) => {
+            Verdict::Disputed(difference, Sides { ours: expected.outcomes, reference: reference.outcomes })
+        }
+        (_, None) => Verdict::Alone(agreement),
+        (None, Some(_)) => Verdict::Agree(agreement),
     })
 }
 

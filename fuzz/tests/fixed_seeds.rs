@@ -255,9 +255,10 @@ fn the_reference_has_a_known_bug() {
     let case = Case::new(wat::parse_file(path).expect("valid text"), 3, 0, &mut Rng::new(1)).expect("a case");
     let scratch = tempfile::tempdir().expect("a directory");
     let verdict = oracle::check(&case, Mode::ALL, scratch.path()).expect("all modes agree");
-    let Verdict::Disputed(_, outcomes) = verdict else { panic!("wasmi agrees: {verdict:?}") };
+    let Verdict::Disputed(_, sides) = verdict else { panic!("wasmi agrees: {verdict:?}") };
     let argument = case.calls[0].arguments[0];
     assert_ne!(argument, Value::I32(0));
-    assert_eq!(outcomes[1], Outcome::Returned(vec![argument]));
-    assert_ne!(trjit_fuzz::arbiter::sides_with(&case, &outcomes, scratch.path()), Some(false));
+    assert_eq!(sides.ours[1], Outcome::Returned(vec![argument]));
+    assert_ne!(sides.ours, sides.reference);
+    assert_ne!(trjit_fuzz::arbiter::sides_with(&case, &sides.ours, scratch.path()), Some(false));
 }

@@ -85,15 +85,7 @@ impl Body<'_> {
             }
         }
         self.close();
-        for (outer, &clause) in (0..clauses.len() as u32).rev().zip(&clauses) {
-            // Labels around this handler: the outer handlers, then the whole.
-            self.emit(Instruction::Br(outer + 1));
-            self.close();
-            let payload = self.payload(clause);
-            self.keep(&payload);
-            self.statements(2);
-        }
-        self.close();
+        self.handlers(&clauses, |body| body.statements(2));
     }
 
     /// A value, computed under handlers that have one of their own.
@@ -106,12 +98,18 @@ impl Body<'_> {
         }
         self.expression(ty, depth + 1);
         self.close();
-        for (outer, &clause) in (0..clauses.len() as u32).rev().zip(&clauses) {
+        self.handlers(&clauses, |body| body.expression(ty, depth + 2));
+    }
+
+    /// The code of each handler, and the end of the whole.
+    fn handlers(&mut self, clauses: &[Clause], code: impl Fn(&mut Self)) {
+        for (outer, &clause) in (0..clauses.len() as u32).rev().zip(clauses) {
+            // Labels around this handler: the outer handlers, then the whole.
             self.emit(Instruction::Br(outer + 1));
             self.close();
             let payload = self.payload(clause);
             self.keep(&payload);
-            self.expression(ty, depth + 2);
+            code(self);
         }
         self.close();
     }
