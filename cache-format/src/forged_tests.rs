@@ -116,6 +116,33 @@ fn tables_that_contradict_each_other_are_named() {
 }
 
 #[test]
+fn tables_of_sites_are_checked_to_the_last_byte() {
+    let of = |id: SectionId, bytes: &[u8]| {
+        let forged = forge(|sections| sections[id as usize] = bytes.to_vec(), |_| {});
+        let Err(Refusal::Corrupt { section, reason }) = open(forged) else { panic!("{bytes:x?}") };
+        assert_eq!(section, id.name());
+        reason
+    };
+    // One site: count, then an anchor at offset 22 with its bytes at 0, then the site.
+    let table = |site: &[u8]| [&[1, 0, 0, 0, 22, 0, 0, 0, 0, 0, 0, 0], site].concat();
+    let traps = |site: &[u8]| of(SectionId::Traps, &table(site));
+    assert!(traps(&[0, 1, 99]).contains("unknown trap code 99"));
+    assert!(traps(&[1, 0]).contains("record 0 is damaged"), "the first site of a group stands at its anchor");
+    assert!(traps(&[0, 2]).contains("record 0 is damaged"), "position -1");
+    assert!(traps(&[0, 5, 0x82]).contains("record 0 is damaged"), "a step without a position");
+    assert!(traps(&[0, 0x84, 0]).contains("record 0 is damaged"), "a number that is not in the shortest form");
+    assert!(traps(&[0]).contains("record 0 is damaged"), "cut off");
+    assert!(traps(&[0, 4, 0]).contains("1 bytes behind"));
+    assert!(of(SectionId::Traps, &[0, 0, 0, 0, 1]).contains("bytes behind"));
+    assert!(of(SectionId::Traps, &[255; 16]).contains("too few"));
+    assert!(of(SectionId::Calls, &table(&[0, 5, 9])).contains("code 9"));
+    // The text is 4096 bytes long: a trap lies inside of it, a return address at most at its end.
+    let at_end = [1, 0, 0, 0, 0, 16, 0, 0, 0, 0, 0, 0, 0, 4];
+    assert!(of(SectionId::Traps, &at_end).contains("text offset 4096"));
+    assert!(open(forge(|sections| sections[SectionId::Calls as usize] = at_end.to_vec(), |_| {})).is_ok());
+}
+
+#[test]
 fn manifests_that_do_not_fit_the_file_are_corrupt() {
     let edited = |edit: fn(&mut Manifest)| corrupt_section(forge(|_| {}, edit));
     assert_eq!(edited(|manifest| manifest.format += 1), ".trjit.manifest");

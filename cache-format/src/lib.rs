@@ -24,6 +24,7 @@ pub mod manifest;
 pub mod reader;
 pub mod refusal;
 pub mod section;
+mod sites;
 mod symbols;
 mod table;
 pub mod text;

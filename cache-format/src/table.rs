@@ -8,13 +8,6 @@ pub(crate) fn records<T: FromBytes + Immutable + KnownLayout>(bytes: &[u8]) -> R
         .map_err(|_| format!("{} bytes are no multiple of the record size {}, or not aligned", bytes.len(), size_of::<T>()))
 }
 
-/// Two columns of `u32` of the same length behind each other, and what is left behind them.
-pub(crate) fn two_columns(bytes: &[u8], count: usize) -> Option<(&[u32], &[u32], &[u8])> {
-    let (first, rest) = <[u32]>::ref_from_prefix_with_elems(bytes, count).ok()?;
-    let (second, rest) = <[u32]>::ref_from_prefix_with_elems(rest, count).ok()?;
-    Some((first, second, rest))
-}
-
 /// Whether each item is greater than the one before; the error names the first position where it is not.
 pub(crate) fn ascending<T: PartialOrd>(items: &[T]) -> Result<(), String> {
     match items.windows(2).position(|pair| pair[0] >= pair[1]) {

@@ -63,7 +63,7 @@ fn the_manifest_tells_what_the_cache_is() {
     assert_eq!([Tier::A1, Tier::Ap4].map(|tier| manifest.tiers[tier.name()]), [1, 1]);
     assert_eq!(manifest.sections[".trjit.code"].digest.0, Digest::of(module.code()));
     let text = String::from_utf8(file.section(SectionId::Manifest).to_vec()).unwrap();
-    assert!(text.starts_with("{\n  \"format\": 1,\n  \"builder\""), "{text}");
+    assert!(text.starts_with("{\n  \"format\": 2,\n  \"builder\""), "{text}");
 }
 
 #[test]

@@ -41,7 +41,7 @@ mod summary;
 mod testing;
 
 pub use call_targets::{CallTargets, INLINE_TARGETS, count};
-pub use codec::{FORMAT_VERSION, FormatError, MAX_PAYLOAD};
+pub use codec::{FORMAT_VERSION, FormatError, MAX_PAYLOAD, varint};
 pub use file::FileError;
 pub use identity::FunctionIdentity;
 pub use merge::MergeError;

@@ -33,7 +33,7 @@
 //! [`Profile`]: crate::Profile
 
 mod read;
-mod varint;
+pub mod varint;
 mod write;
 
 /// First bytes of a profile.

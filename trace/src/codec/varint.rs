@@ -1,7 +1,7 @@
-//! Numbers of the payload: LEB128 in the shortest form, and the zigzag that makes small numbers of small differences.
+//! Numbers of profiles, and of the cache's tables of sites: LEB128 in the shortest form, and the zigzag that makes small numbers of small differences.
 
 /// Appends a number of 1 to 10 bytes.
-pub(crate) fn push(out: &mut Vec<u8>, mut value: u64) {
+pub fn push(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -10,7 +10,7 @@ pub(crate) fn push(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// The number at the start of `bytes` and its length; `None` where it is cut off, not in the shortest form, or above 64 bits.
-pub(crate) fn parse(bytes: &[u8]) -> Option<(u64, usize)> {
+pub fn parse(bytes: &[u8]) -> Option<(u64, usize)> {
     let mut value = 0u64;
     for (index, &byte) in bytes.iter().enumerate().take(10) {
         let bits = u64::from(byte & 0x7f);
@@ -26,13 +26,13 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<(u64, usize)> {
 }
 
 /// The step from `before` to `value` as a number that is small when they are near, in both directions.
-pub(crate) fn step(before: u64, value: u64) -> u64 {
+pub fn step(before: u64, value: u64) -> u64 {
     let difference = value.wrapping_sub(before) as i64;
     ((difference << 1) ^ (difference >> 63)) as u64
 }
 
 /// Where a step leads.
-pub(crate) fn after(before: u64, step: u64) -> u64 {
+pub fn after(before: u64, step: u64) -> u64 {
     before.wrapping_add((step >> 1) ^ (step & 1).wrapping_neg())
 }
 
