@@ -3,7 +3,7 @@
 use crate::args::Guest;
 use crate::exit::{self, FAILURE, Failure};
 use crate::options::Options;
-use crate::{source, ui};
+use crate::{Linked, source, ui};
 use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;
 use std::path::Path;
@@ -65,7 +65,7 @@ pub fn wasi_context(guest: &Guest, options: &Options, interrupt: &Arc<AtomicBool
 }
 
 /// A linker with WASI and the preloaded modules, and limits.
-pub fn linker(engine: &Engine, store: &mut Store<WasiCtx>, guest: &Guest, options: &Options) -> Result<Linker<WasiCtx>> {
+pub fn linker(engine: &Engine, store: &mut Store<WasiCtx>, guest: &Guest, options: &Options, linked: &Linked) -> Result<Linker<WasiCtx>> {
     let mut linker = Linker::new();
     linker.limits(Limits { memory_size: options.max_memory_size, table_elements: options.max_table_elements });
     trjit_wasi::add_to_linker(&mut linker, |context| context);
@@ -74,7 +74,7 @@ pub fn linker(engine: &Engine, store: &mut Store<WasiCtx>, guest: &Guest, option
             bail!("--preload {preload}: expected NAME=MODULE_PATH");
         };
         let path = Path::new(path);
-        let module = Module::from_parsed(engine, source::parse(path, source::read_wasm(path)?)?)?;
+        let module = Module::from_parsed(engine, source::parse(path, source::read_wasm(path, linked)?)?)?;
         let instance = linker.instantiate(store, &module).with_context(|| format!("can not preload `{}`", path.display()))?;
         linker.instance(name, instance);
     }

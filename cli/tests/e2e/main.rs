@@ -6,6 +6,7 @@
 //! | [`fetched`] | the same of real programs |
 //! | [`bad_modules`], [`bad_caches`], [`bad_profiles`], [`bad_files`] | one clear message, the documented status, nothing half-written? |
 //! | [`passing_through`] | do arguments, environment, streams, directories and statuses reach the guest and come back? |
+//! | [`run_only`] | is `trjit-run` the same as `trjit run`, and is it made of what it should be? |
 //! | [`training`], [`assembling`] | are counts exact, outputs where they belong, and the same every time? |
 //! | [`verifying`] | does check mode pass what is right, and change nothing? |
 //! | [`fuel`] | the same end with the same fuel, caches for it and not for it |
@@ -24,6 +25,7 @@ mod fetched;
 mod fuel;
 mod native_stack;
 mod passing_through;
+mod run_only;
 mod stopping;
 mod support;
 mod text_fixtures;

@@ -25,6 +25,13 @@ pub fn trjit<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Trjit {
     started_by(Command::new(env!("CARGO_BIN_EXE_trjit")), args)
 }
 
+/// `trjit-run` with these arguments, else as [`trjit`].
+pub fn trjit_run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Trjit {
+    let mut run = started_by(Command::new(env!("CARGO_BIN_EXE_trjit-run")), args);
+    run.shown[0] = "trjit-run".to_string();
+    run
+}
+
 /// As [`trjit`], with the signals of a terminal as they are at a prompt: shells start background jobs, such as a test run, with these ignored, and that is
 /// inherited.
 pub fn trjit_with_default_signals<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Trjit {

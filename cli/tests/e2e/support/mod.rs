@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-pub use command::{Outcome, Trjit, trjit, trjit_with_default_signals};
+pub use command::{Outcome, Trjit, trjit, trjit_run, trjit_with_default_signals};
 
 /// A directory that is gone at the end of the test.
 pub fn scratch() -> tempfile::TempDir {

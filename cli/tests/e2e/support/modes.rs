@@ -1,6 +1,6 @@
 //! The ways in which one program can run. Whatever the mode: the same results, output, status and trap.
 
-use super::command::{Trjit, trjit};
+use super::command::{Trjit, trjit, trjit_run};
 use std::path::{Path, PathBuf};
 use trjit_assemble::{Options, Silent};
 use trjit_code::Steered;
@@ -21,6 +21,8 @@ pub enum Mode {
     Cached,
     /// The cache alone, without the module's file.
     Precompiled,
+    /// The cache alone, in the binary that only runs.
+    RunOnly,
     /// Every second function comes from a cache, the others are interpreted.
     MixedEven,
     /// The other half.
@@ -32,13 +34,14 @@ pub enum Mode {
 }
 
 impl Mode {
-    pub const ALL: [Mode; 10] = [
+    pub const ALL: [Mode; 11] = [
         Mode::Interpreter,
         Mode::Background,
         Mode::Jit,
         Mode::Train,
         Mode::Cached,
         Mode::Precompiled,
+        Mode::RunOnly,
         Mode::MixedEven,
         Mode::MixedOdd,
         Mode::MixedJit,
@@ -107,12 +110,14 @@ impl Program {
             Mode::Train => trjit(["train", "-o"]).arg(self.caches.join("train.trprof")),
             Mode::Cached => on_cache("all").args(off),
             Mode::Precompiled => trjit(["run", "--allow-precompiled"]).args(off),
+            Mode::RunOnly => trjit_run(["--allow-precompiled"]),
             Mode::MixedEven => on_cache("even").args(off),
             Mode::MixedOdd => on_cache("odd").args(off),
             Mode::MixedJit => on_cache("even").args(EAGER),
             Mode::Trained => on_cache("trained").args(off),
         };
-        let module = if mode == Mode::Precompiled { self.cache("all") } else { self.module.clone() };
+        let alone = matches!(mode, Mode::Precompiled | Mode::RunOnly);
+        let module = if alone { self.cache("all") } else { self.module.clone() };
         command.args(options).arg(module).args(guest)
     }
 }

@@ -1,23 +1,24 @@
-//! `trjit --version`.
+//! `--version` of both binaries.
 
-use crate::{exit, ui};
+use crate::{Linked, exit, ui};
 use anyhow::Result;
-use trjit_code::Compiler;
 
-pub fn print(json: bool) -> Result<u8> {
+/// Prints the version; as JSON with what a cache must fit.
+pub fn print(linked: &Linked, json: bool) -> Result<u8> {
     let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("TRJIT_COMMIT"));
     if json {
         let document = serde_json::json!({
             "version": version,
             "commit": commit,
-            "compiler": trjit_compile::CraneliftCompiler::new().version(),
+            "compiler": linked.compiler.map(|make| make().version()),
             "cache_format": trjit_cache_format::FORMAT_VERSION,
             "profile_format": trjit_trace::FORMAT_VERSION,
             "abi_fingerprint": trjit_module::fingerprint::abi_fingerprint().to_string(),
         });
         ui::line(&format!("{document:#}"));
     } else {
-        ui::line(&format!("trjit {version} ({commit})"));
+        let name = linked.program.split(' ').next().unwrap_or_default();
+        ui::line(&format!("{name} {version} ({commit})"));
     }
     Ok(exit::OK)
 }

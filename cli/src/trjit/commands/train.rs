@@ -1,15 +1,16 @@
 //! `trjit train`: runs the program in the recording interpreter and writes its profile, however the run ends.
 
+use crate::LINKED;
 use crate::args::Train;
-use crate::exit::{self, SIGNAL_BASE};
-use crate::options::Options;
-use crate::stop::{self, Stopped};
-use crate::{guest, source, ui};
 use anyhow::{Context, Result};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
+use trjit_cli::exit::{self, SIGNAL_BASE};
+use trjit_cli::options::Options;
+use trjit_cli::stop::{self, Stopped};
+use trjit_cli::{guest, source, ui};
 use trjit_runtime::{Config, Engine, Error, Module, Reason, RunInfo, Store, Tunables};
 
 pub fn execute(train: &Train) -> Result<u8> {
@@ -19,7 +20,7 @@ pub fn execute(train: &Train) -> Result<u8> {
     let tunables = Tunables { max_wasm_stack: options.max_wasm_stack.unwrap_or(Tunables::default().max_wasm_stack), ..Tunables::default() };
     let mut config = Config { tunables, record_profile: true, ..Config::default() };
     let engine = Engine::new(config.consume_fuel(options.fuel.is_some()));
-    let module = Module::from_parsed(&engine, source::parse(path, source::read_wasm(path)?)?)?;
+    let module = Module::from_parsed(&engine, source::parse(path, source::read_wasm(path, &LINKED)?)?)?;
     check_writable(&output)?;
     let interrupt = Arc::new(AtomicBool::new(false));
     let mut store = Store::new(&engine, guest::wasi_context(&train.guest, &options, &interrupt)?)?;
@@ -29,7 +30,7 @@ pub fn execute(train: &Train) -> Result<u8> {
     if let Some(limit) = [train.duration, options.timeout].into_iter().flatten().min() {
         stop::after(limit, store.interrupt_handle(), interrupt, Arc::clone(&stopped));
     }
-    let linker = guest::linker(&engine, &mut store, &train.guest, &options)?;
+    let linker = guest::linker(&engine, &mut store, &train.guest, &options, &LINKED)?;
     let start = Instant::now();
     let result = guest::run(&linker, &mut store, &module, &train.guest);
     let seconds = start.elapsed().as_secs_f64();

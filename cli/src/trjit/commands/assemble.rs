@@ -1,13 +1,14 @@
 //! `trjit assemble`: profiles and a module into a cache file.
 
+use crate::LINKED;
 use crate::args::Assemble;
-use crate::exit::{self, CHECK_FAILED, Failure, PROFILE_REFUSED};
 use crate::progress::Reporter;
-use crate::{source, ui};
 use anyhow::{Context, Result};
 use std::path::Path;
 use trjit_assemble::{CheckError, Checked, Options, Summary, check};
 use trjit_cache_format::CacheFile;
+use trjit_cli::exit::{self, CHECK_FAILED, Failure, PROFILE_REFUSED};
+use trjit_cli::{source, ui};
 use trjit_runtime_loader::MappedCache;
 use trjit_trace::Profile;
 
@@ -23,7 +24,7 @@ pub fn execute(args: &Assemble) -> Result<u8> {
         fuel: args.fuel,
         ..Options::default()
     };
-    let module = source::parse(&args.module, source::read_wasm(&args.module)?)?;
+    let module = source::parse(&args.module, source::read_wasm(&args.module, &LINKED)?)?;
     let profile = read_profiles(args)?;
     let output = args.output.clone().unwrap_or_else(|| args.module.with_extension("trjit"));
     let compiler = trjit_compile::CraneliftCompiler::new();

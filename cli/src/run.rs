@@ -1,29 +1,31 @@
-//! `trjit run`: from a module, a module and a cache, or a cache alone.
+//! Running a program: from a module, a module and a cache, or a cache alone.
 
 use crate::args::{CacheMode, Jit, Run};
-use crate::exit::{CACHE_REFUSED, FAILURE, Failure};
+use crate::exit::{CACHE_REFUSED, FAILURE, Failure, USAGE};
 use crate::options::Options;
 use crate::stop::{self, Stopped};
-use crate::{guest, source, ui};
+use crate::{Linked, guest, source, ui};
 use anyhow::Result;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 use trjit_cache_format::{ModuleId, Refusal};
+use trjit_code::Compiler;
 use trjit_runtime::{Config, Engine, Module, Store, Tunables};
 use trjit_runtime_loader::MappedCache;
 
-pub fn execute(run: &Run) -> Result<u8> {
+/// Runs a program to its end, and gives the exit status.
+pub fn execute(run: &Run, linked: &Linked) -> Result<u8> {
     let start = Instant::now();
     let options = Options::parse(&run.guest)?;
     let path = guest::module_path(&run.guest)?;
-    let engine = Engine::new(config(run, &options));
-    let (module, cached) = load(run, &engine, path)?;
+    let engine = Engine::new(config(run, &options, linked)?);
+    let (module, cached) = load(run, &engine, path, linked)?;
     let interrupt = Arc::new(AtomicBool::new(false));
     let mut store = Store::new(&engine, guest::wasi_context(&run.guest, &options, &interrupt)?)?;
     guest::fuel(&mut store, &options)?;
-    let linker = guest::linker(&engine, &mut store, &run.guest, &options)?;
+    let linker = guest::linker(&engine, &mut store, &run.guest, &options, linked)?;
     if let Some(limit) = options.timeout {
         stop::after(limit, store.interrupt_handle(), interrupt, Arc::new(Stopped::default()));
     }
@@ -40,26 +42,36 @@ pub fn execute(run: &Run) -> Result<u8> {
     guest::finish(result, path)
 }
 
-fn config(run: &Run, options: &Options) -> Config {
-    let mut tunables = Tunables { background: run.jit == Jit::Background, ..Tunables::default() };
+fn config(run: &Run, options: &Options, linked: &Linked) -> Result<Config> {
+    let compiler = compiler(run, linked)?;
+    let mut tunables = Tunables { background: run.jit != Some(Jit::Sync), ..Tunables::default() };
     tunables.call_threshold = run.call_threshold.unwrap_or(tunables.call_threshold);
     tunables.loop_threshold = run.loop_threshold.unwrap_or(tunables.loop_threshold);
     tunables.max_wasm_stack = options.max_wasm_stack.unwrap_or(tunables.max_wasm_stack);
-    let mut config = Config { tunables, ..Config::default() };
+    let mut config = Config { compiler, tunables, ..Config::default() };
     config.consume_fuel(options.fuel.is_some());
-    if run.jit != Jit::Off {
-        config.compiler = Some(Arc::new(trjit_compile::CraneliftCompiler::new()));
+    Ok(config)
+}
+
+/// The compiler that `--jit` asks for.
+fn compiler(run: &Run, linked: &Linked) -> Result<Option<Arc<dyn Compiler>>> {
+    match (run.jit, linked.compiler) {
+        (Some(Jit::Off), _) | (None, None) => Ok(None),
+        (_, Some(make)) => Ok(Some(make())),
+        (Some(Jit::Background | Jit::Sync), None) => {
+            let failure = Failure::new(USAGE, format!("--jit: there is no compiler in {}", linked.program));
+            Err(failure.with_help("use `trjit run`, or leave --jit away: what the cache lacks is then interpreted").into())
+        }
     }
-    config
 }
 
 /// The module, and whether it comes from a cache.
-fn load(run: &Run, engine: &Engine, path: &Path) -> Result<(Module, bool)> {
-    if run.allow_precompiled && source::looks_precompiled(&source::read(path)?) {
+fn load(run: &Run, engine: &Engine, path: &Path, linked: &Linked) -> Result<(Module, bool)> {
+    if run.allow_precompiled && source::begins_precompiled(path)? {
         let module = open(engine, path, None).map_err(|refusal| refused(&refusal, path))?;
         return Ok((module, true));
     }
-    let wasm = source::read_wasm(path)?;
+    let wasm = source::read_wasm(path, linked)?;
     if let (Some(cache), CacheMode::Auto | CacheMode::Require) = (&run.cache, run.cache_mode) {
         match open(engine, cache, Some(ModuleId::of_wasm(&wasm))) {
             Ok(module) => return Ok((module, true)),

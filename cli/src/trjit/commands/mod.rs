@@ -2,6 +2,4 @@
 
 pub mod assemble;
 pub mod inspect;
-pub mod run;
 pub mod train;
-pub mod version;

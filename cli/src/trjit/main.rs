@@ -2,23 +2,24 @@
 
 mod args;
 mod commands;
-mod exit;
-mod guest;
-mod options;
 mod progress;
-mod source;
-mod stop;
-mod ui;
 
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use trjit_cli::{Linked, exit, run, version};
+use trjit_code::Compiler;
+
+/// This binary has everything.
+pub const LINKED: Linked = Linked { program: "trjit run", compiler: Some(compiler), text: Some(parse_text) };
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match (&cli.command, cli.version) {
-        (_, true) => commands::version::print(cli.json),
-        (Some(Command::Run(run)), _) => commands::run::execute(run),
+        (_, true) => version::print(&LINKED, cli.json),
+        (Some(Command::Run(run)), _) => run::execute(run, &LINKED),
         (Some(Command::Train(train)), _) => commands::train::execute(train),
         (Some(Command::Assemble(assemble)), _) => commands::assemble::execute(assemble),
         (Some(Command::Inspect(inspect)), _) => commands::inspect::execute(inspect),
@@ -28,4 +29,16 @@ fn main() -> ExitCode {
         Ok(status) => ExitCode::from(status),
         Err(error) => exit::report(&error),
     }
+}
+
+fn compiler() -> Arc<dyn Compiler> {
+    Arc::new(trjit_compile::CraneliftCompiler::new())
+}
+
+fn parse_text(path: &Path, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let parsed = wat::parse_bytes(bytes).map_err(|mut error| {
+        error.set_path(path);
+        anyhow::anyhow!("{error}")
+    });
+    Ok(parsed?.into_owned())
 }

@@ -1,11 +1,11 @@
 //! `trjit inspect`: what a profile or a cache file holds.
 
 use crate::args::Inspect;
-use crate::exit::{self, CACHE_REFUSED, FAILURE, Failure, PROFILE_REFUSED};
-use crate::{source, ui};
 use anyhow::Result;
 use serde_json::{Value, json};
 use trjit_cache_format::{CacheFile, CodeItem, Refusal};
+use trjit_cli::exit::{self, CACHE_REFUSED, FAILURE, Failure, PROFILE_REFUSED};
+use trjit_cli::{source, ui};
 use trjit_runtime_loader::MappedCache;
 use trjit_trace::Profile;
 

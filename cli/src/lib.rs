@@ -1,0 +1,16 @@
+//! What the binaries `trjit` and `trjit-run` share: running a program, and how a command speaks and ends.
+//!
+//! Invariant: nothing in here names the compiler, the assembler or the text format. [`Linked`] brings them, so that `trjit-run` is linked without them.
+
+pub mod args;
+pub mod exit;
+pub mod guest;
+pub mod linked;
+pub mod options;
+pub mod run;
+pub mod source;
+pub mod stop;
+pub mod ui;
+pub mod version;
+
+pub use linked::Linked;

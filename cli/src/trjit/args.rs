@@ -1,0 +1,122 @@
+//! The command line of `trjit`: what can be written, with its help. What it means is in `commands`.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::time::Duration;
+use trjit_cli::args::{Guest, Run, duration};
+
+const EXAMPLES: &str = "Examples:
+  trjit run app.wasm                                     run a WASI command
+  trjit train -o app.trprof --dir data app.wasm data/x   run it once more, recorded
+  trjit assemble app.wasm --profile app.trprof           compile what ran into app.trjit
+  trjit run --cache app.trjit --dir data app.wasm data/y start on compiled code";
+
+/// Makes WebAssembly programs start hot: train on tests, assemble a cache of machine code, run on it.
+#[derive(Parser, Debug)]
+#[command(name = "trjit", disable_version_flag = true, arg_required_else_help = true, after_help = EXAMPLES)]
+pub struct Cli {
+    /// Print the version (with --json: commit, compiler, formats) and exit.
+    #[arg(short = 'V', long)]
+    pub version: bool,
+    /// With --version: as JSON.
+    #[arg(long, requires = "version")]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run a WebAssembly program.
+    #[command(override_usage = "trjit run [OPTIONS] <MODULE> [ARGS]...", after_help = RUN_EXAMPLES)]
+    Run(Run),
+    /// Run a program and record its profile.
+    Train(Train),
+    /// Compile a program into a cache file.
+    Assemble(Assemble),
+    /// Show what a profile or a cache file holds.
+    Inspect(Inspect),
+}
+
+const RUN_EXAMPLES: &str = "Examples:
+  trjit run --dir . app.wasm input.txt
+  trjit run --cache app.trjit --cache-mode require app.wasm
+  trjit run --allow-precompiled app.trjit
+  trjit run --invoke add math.wat 1 2
+  trjit run -W timeout=10s,max-memory-size=1000000000 app.wasm";
+
+const TRAIN_EXAMPLES: &str = "Examples:
+  trjit train -o app.trprof --dir data app.wasm data/case-1
+  trjit train --for 60s -o server.trprof server.wasm
+
+The profile is written however the run ends: by itself, by a trap, by SIGINT or SIGTERM, or after --for. The exit status is the guest's.";
+
+#[derive(Args, Debug)]
+#[command(override_usage = "trjit train [OPTIONS] <MODULE> [ARGS]...", after_help = TRAIN_EXAMPLES)]
+pub struct Train {
+    /// Where to write the profile (default: beside the module, with the extension .trprof).
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Stop the guest after this time and write the profile (such as 500ms, 60s, 5m).
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub duration: Option<Duration>,
+    /// A name for this run in the profile.
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub workload: String,
+    /// Say on standard error what was recorded.
+    #[arg(short, long)]
+    pub verbose: bool,
+    #[command(flatten)]
+    pub guest: Guest,
+}
+
+const ASSEMBLE_EXAMPLES: &str = "Examples:
+  trjit assemble app.wasm --profile app.trprof
+  trjit assemble app.wasm --profile a.trprof --profile b.trprof -o app.trjit
+  trjit assemble app.wasm --all --cpu-level x86-64-v3 --verify";
+
+#[derive(Args, Debug)]
+#[command(after_help = ASSEMBLE_EXAMPLES)]
+pub struct Assemble {
+    /// The module, in the binary or the text format.
+    pub module: PathBuf,
+    /// A profile of the program; several are merged.
+    #[arg(long = "profile", value_name = "FILE")]
+    pub profiles: Vec<PathBuf>,
+    /// Compile every function, not only those that a profile holds.
+    #[arg(long)]
+    pub all: bool,
+    /// Where to write the cache (default: beside the module, with the extension .trjit).
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The CPUs that the code is for: x86-64, x86-64-v2, x86-64-v3 or native, the best level of this machine.
+    #[arg(long, value_name = "LEVEL", default_value = "native")]
+    pub cpu_level: String,
+    /// Let the code count fuel, for `trjit run -W fuel=N`.
+    #[arg(long)]
+    pub fuel: bool,
+    /// Compiling threads (default: one a CPU). The result is the same with any number.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Check what was written: compile all again and compare, and read each instruction for what it needs of the CPU.
+    #[arg(long)]
+    pub verify: bool,
+    /// Print the summary as JSON on standard output.
+    #[arg(long)]
+    pub json: bool,
+    /// Also list what could not be compiled, and the time of each step.
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Inspect {
+    /// A profile (*.trprof) or a cache (*.trjit).
+    pub file: PathBuf,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// How many functions to list.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub top: usize,
+}
