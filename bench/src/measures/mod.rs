@@ -1,0 +1,55 @@
+//! The measures, one a file, each from workshops to rows.
+
+pub mod build;
+pub mod cases;
+pub mod start;
+pub mod storage;
+
+use crate::corpus::Case;
+use crate::peers::Installed;
+use crate::results::Results;
+use crate::series::{Effort, Entry};
+use crate::trjit::{Runner, Trjit};
+use crate::workshop::{Training, Workshop, trjit_name};
+use clap::ValueEnum;
+use std::path::Path;
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// The smallest program, beside /bin/true.
+    Start,
+    /// Every case, with caches of every training.
+    Cases,
+    /// Time to train, to assemble and to compile; sizes; what caches cover.
+    Build,
+    /// Nothing in the page cache; caches out of an archive and on overlayfs.
+    Storage,
+}
+
+/// What all measures share.
+pub struct Context<'a> {
+    pub trjit: &'a Trjit,
+    pub peers: &'a [Installed],
+    pub scratch: &'a Path,
+    pub effort: Effort,
+    pub only: &'a [String],
+}
+
+impl Context<'_> {
+    /// Every peer in each of its ways.
+    pub fn peer_entries(&self, workshop: &Workshop<'_>, case: &Case) -> Vec<Entry> {
+        let all = self.peers.iter().flat_map(|installed| installed.peer.ways().into_iter().map(move |way| (installed, way)));
+        all.map(|(installed, way)| {
+            let name = format!("{} {way}", installed.about.name);
+            Entry::from(name, workshop.peer_subject(installed, way, case))
+        })
+        .collect()
+    }
+}
+
+/// The subject that stands for trjit where it is compared with peers: the leanest program, trained on the same case.
+pub fn trained(results: &Results) -> String {
+    let lean = trjit_name(Runner::RunOnly, Some(Training::Same("")));
+    let found = results.rows.iter().any(|row| row.subject == lean);
+    if found { lean } else { trjit_name(Runner::Full, Some(Training::Same(""))) }
+}

@@ -1,0 +1,132 @@
+//! The table in the terminal: a block for each place (a case, say), a line for each subject, wins and losses alike.
+
+use crate::goals::{self, Wanted};
+use crate::measures;
+use crate::results::{Results, Row};
+use crate::stats::{self, Spread};
+use std::fmt::Write;
+
+pub fn render(results: &Results) -> String {
+    let mut out = String::new();
+    line(&mut out, &format!("{}  {}", results.machine.date(), results.machine.describe()));
+    for engine in &results.engines {
+        line(&mut out, &format!("{:<10} {:<60} {:>9}", engine.name, engine.version, bytes(engine.binary_bytes)));
+    }
+    for note in &results.notes {
+        line(&mut out, &format!("note: {note}"));
+    }
+    let base = measures::trained(results);
+    for measure in results.measures() {
+        for (program, case) in results.places(measure) {
+            line(&mut out, "");
+            line(&mut out, &format!("{measure}: {program} {case}"));
+            line(&mut out, &format!("  {HEAD}"));
+            let rows = results.rows_of(measure).filter(|row| row.program == program && row.case == case);
+            for row in rows {
+                line(&mut out, &format!("  {}", row_text(row, results.find(measure, program, case, &base))));
+            }
+        }
+    }
+    coverage(&mut out, results);
+    by_program(&mut out, results, &base);
+    goals(&mut out, results);
+    out
+}
+
+fn coverage(out: &mut String, results: &Results) {
+    if results.coverage.is_empty() {
+        return;
+    }
+    line(out, "\ncoverage: share of a case's work in functions that the cache of the other cases has");
+    line(out, "  case                               calls   instructions");
+    for found in &results.coverage {
+        let place = format!("{} {}", found.program, found.case);
+        line(out, &format!("  {place:<32} {:>6.2} % {:>11.2} %", found.calls * 100.0, found.instructions * 100.0));
+    }
+}
+
+/// Geometric means over the cases of a program: how long each subject takes, by trained trjit.
+fn by_program(out: &mut String, results: &Results, base: &str) {
+    let measure = measures::cases::MEASURE;
+    let subjects: Vec<&str> = results.subjects(measure).into_iter().filter(|subject| *subject != base).collect();
+    if subjects.is_empty() {
+        return;
+    }
+    line(
+        out,
+        &format!(
+            "\nby program: wall time by that of `{base}`, geometric mean over the cases that both pass (more than 1: trjit is faster)"
+        ),
+    );
+    let programs: Vec<&str> = results.programs.iter().map(|facts| facts.name.as_str()).collect();
+    line(out, &format!("  {:<28}{}", "subject", programs.iter().map(|name| format!(" {:>9.9}", name)).collect::<String>()));
+    for subject in subjects {
+        let ratios = results.ratios_by_program(measure, subject, base);
+        let cell = |program: &&str| match ratios.get(program).and_then(|ratios| stats::geometric_mean(ratios)) {
+            Some(mean) => format!(" {mean:>9.2}"),
+            None => format!(" {:>9}", "-"),
+        };
+        line(out, &format!("  {subject:<28}{}", programs.iter().map(cell).collect::<String>()));
+    }
+}
+
+fn goals(out: &mut String, results: &Results) {
+    line(out, "\ngoals");
+    for goal in goals::judge(results) {
+        let met = match goal.is_met() {
+            Some(true) => "met",
+            Some(false) => "MISSED",
+            None => "not measured",
+        };
+        let (sign, wanted) = match goal.wanted {
+            Wanted::AtMost(most) => ("<=", most),
+            Wanted::AtLeast(least) => (">=", least),
+        };
+        let found = goal.found.map_or("-".to_string(), |found| format!("{found:.3}"));
+        line(out, &format!("  {met:<13} {found:>8}  {sign} {wanted:<5} {}  {}", goal.what, goal.detail));
+    }
+}
+
+const HEAD: &str =
+    "subject                            median ms (p25 .. p75)      min   cpu ms   peak MiB  faults   size     by trained trjit [95 %]";
+
+fn row_text(row: &Row, base: Option<&Row>) -> String {
+    let mut text = format!("{:<32}", row.subject);
+    if let Some(why) = row.failed.as_ref() {
+        let _ = write!(text, " FAILED: {why}");
+        return text;
+    }
+    if let Some(why) = row.skipped.as_ref() {
+        let _ = write!(text, " skipped: {why}");
+        return text;
+    }
+    let Some(Spread { min, p25, median, p75 }) = row.wall() else { return text };
+    let middle = |values: Vec<f64>| stats::spread(&values).map_or(0.0, |spread| spread.median);
+    let around = format!("({p25:.2} .. {p75:.2})");
+    let peak = row.peak_kib.map_or("-".to_string(), |kib| format!("{:.1}", kib as f64 / 1024.0));
+    let size = row.artifact_bytes.map_or("-".to_string(), bytes);
+    let _ = write!(
+        text,
+        " {median:>9.2} {around:<19} {min:>8.2} {:>8.2} {peak:>8} {:>8.0} {size:>9}",
+        middle(row.cpu_ms()),
+        middle(row.faults())
+    );
+    if let Some(ratio) = base.and_then(|base| stats::ratio(&row.wall_ms(), &base.wall_ms())) {
+        let _ = write!(text, "   {:.2} [{:.2} .. {:.2}]", ratio.median, ratio.low, ratio.high);
+    }
+    text
+}
+
+/// In the unit that a person would choose.
+pub fn bytes(count: u64) -> String {
+    match count {
+        0..10_240 => format!("{count} B"),
+        10_240..10_485_760 => format!("{:.0} KiB", count as f64 / 1024.0),
+        _ => format!("{:.1} MiB", count as f64 / 1_048_576.0),
+    }
+}
+
+fn line(out: &mut String, text: &str) {
+    out.push_str(text.trim_end());
+    out.push('\n');
+}
