@@ -116,7 +116,7 @@ fn coverage(workshop: &Workshop<'_>, case: &Case) -> Result<Coverage> {
     let covered = compiled(&workshop.cache(Training::Others(&case.id))?)?;
     let (mut calls, mut instructions) = ([0u64; 2], [0u64; 2]);
     for function in profile.functions() {
-        let has = usize::from(covered.contains(&function.identity.index.0));
+        let has = usize::from(covered.contains(&module.func_index(function.identity.index).0));
         calls[has] = calls[has].saturating_add(function.entries);
         instructions[has] = instructions[has].saturating_add(executed::instructions(&module, function)?);
     }
@@ -125,7 +125,7 @@ fn coverage(workshop: &Workshop<'_>, case: &Case) -> Result<Coverage> {
     Ok(Coverage { program, case: case.id.clone(), calls: share(calls), instructions: share(instructions) })
 }
 
-/// The functions that a cache has code for, by their number among those with a body.
+/// The functions that a cache has code for, by their index in the module.
 fn compiled(cache: &Path) -> Result<BTreeSet<u32>> {
     let bytes = std::fs::read(cache)?;
     let file = CacheFile::parse(bytes.into()).map_err(|refusal| anyhow::anyhow!("{refusal}")).context("reading the cache")?;
