@@ -10,10 +10,11 @@ use crate::manifest::{Builder, HexDigest, Manifest, ManifestSettings, ModuleId, 
 use crate::section::{PAGE, SECTIONS, SectionId};
 use crate::symbols::{self, Symbols};
 use crate::text::{CodeItem, LinkedText, TextError};
-use crate::{calls, edges, elf, functions, handlers, jump_table, trampolines, traps};
+use crate::{calls, edges, elf, functions, handlers, jump_table, memory, trampolines, traps};
 use std::collections::BTreeMap;
 use trjit_code::{CpuLevel, Settings};
 use trjit_module::fingerprint::abi_fingerprint;
+use trjit_module::memory_image::Imaged;
 use trjit_module::{Digest, Module};
 use zerocopy::IntoBytes;
 
@@ -39,6 +40,8 @@ pub struct CacheBuilder<'a> {
 pub enum WriteError {
     #[error("the linked text is wrong")]
     Text(#[from] TextError),
+    #[error("the module comes from a cache, which keeps the bytes of its data segments elsewhere; a cache is made from the wasm file")]
+    Imaged,
     #[error("the manifest can not be written")]
     Manifest(#[from] serde_json::Error),
 }
@@ -47,15 +50,21 @@ pub enum WriteError {
 pub fn write(builder: CacheBuilder<'_>) -> Result<Vec<u8>, WriteError> {
     let CacheBuilder { module, settings, level, mut text, profile, builder } = builder;
     text.check(module, settings.features)?;
-    let tables = Tables::encode(&text, module);
+    if module.is_imaged() {
+        return Err(WriteError::Imaged);
+    }
+    let image = Imaged::of(module);
+    let stored = image.as_ref().map_or(module, |image| &image.module);
+    let tables = Tables::encode(&text, module, image.as_ref());
     let tiers = count_tiers(&text);
     text.bytes.resize(text.bytes.len().next_multiple_of(PAGE), BREAKPOINT);
 
     let mut contents: [&[u8]; SECTIONS] = [&[]; SECTIONS];
     contents[SectionId::Header as usize] = &[0; size_of::<HeaderRecord>()];
-    contents[SectionId::Module as usize] = module.flat_bytes();
-    contents[SectionId::Code as usize] = module.code();
-    contents[SectionId::Data as usize] = module.data();
+    contents[SectionId::Module as usize] = stored.flat_bytes();
+    contents[SectionId::Code as usize] = stored.code();
+    contents[SectionId::Data as usize] = stored.data();
+    contents[SectionId::Memory as usize] = image.as_ref().map_or(&[], |image| &image.pages);
     contents[SectionId::Text as usize] = &text.bytes;
     tables.place(&mut contents);
     let text_address = place(&contents, SectionId::Text);
@@ -83,11 +92,11 @@ pub fn write(builder: CacheBuilder<'_>) -> Result<Vec<u8>, WriteError> {
 
 /// The encoded tables beside the text.
 struct Tables {
-    encoded: [(SectionId, Vec<u8>); 7],
+    encoded: [(SectionId, Vec<u8>); 8],
 }
 
 impl Tables {
-    fn encode(text: &LinkedText, module: &Module) -> Tables {
+    fn encode(text: &LinkedText, module: &Module, image: Option<&Imaged>) -> Tables {
         let (function_count, types) = (module.function_count(), module.types().len() as u32);
         Tables {
             encoded: [
@@ -97,6 +106,7 @@ impl Tables {
                 (SectionId::Traps, traps::encode(&text.traps)),
                 (SectionId::Calls, calls::encode(&text.calls)),
                 (SectionId::Handlers, handlers::encode(&text.handlers)),
+                (SectionId::Extents, image.map_or_else(Vec::new, |image| memory::encode(&image.extents))),
                 (SectionId::JumpTable, jump_table::encode(&text.functions, function_count)),
             ],
         }

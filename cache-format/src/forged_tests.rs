@@ -111,6 +111,12 @@ fn tables_that_contradict_each_other_are_named() {
     for id in [SectionId::Module, SectionId::Functions, SectionId::Traps, SectionId::Calls, SectionId::Edges, SectionId::Text] {
         assert_eq!(corrupt_section(longer(id)), id.name());
     }
+    // Pages that are not in the file, no pages, an imported or absent memory, and beyond the memory.
+    for (at, byte) in [(8, 1), (10, 1), (17, 0x10), (24, 1), (25, 0x20), (25, 0), (31, 0xff), (0, 1)] {
+        assert_eq!(corrupt_section(change(SectionId::Extents, at, byte)), ".trjit.extents", "{at}");
+    }
+    let twice = forge(|sections| sections[SectionId::Extents as usize].extend_from_within(..), |_| {});
+    assert_eq!(corrupt_section(twice), ".trjit.extents");
     // The interpreter would read beyond the code section.
     assert_eq!(corrupt_section(forge(|sections| sections[SectionId::Code as usize].clear(), |_| {})), ".trjit.module");
 }

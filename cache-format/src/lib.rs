@@ -21,6 +21,7 @@ pub mod handlers;
 pub mod header;
 pub mod jump_table;
 pub mod manifest;
+pub mod memory;
 pub mod reader;
 pub mod refusal;
 pub mod section;

@@ -15,6 +15,7 @@ use crate::functions::Functions;
 use crate::handlers::Handlers;
 use crate::header::{Architecture, HEADER_OFFSET, HeaderRecord, Preamble};
 use crate::manifest::{MAX_MANIFEST, Manifest, ModuleId};
+use crate::memory::Extents;
 use crate::refusal::Refusal;
 use crate::section::{PAGE, SECTIONS, SectionId};
 use crate::text::{MAX_TEXT, PlacedFunction};
@@ -111,9 +112,10 @@ impl CacheFile {
             SectionId::Traps => Traps::view(self.section(id))?.check(text_len),
             SectionId::Calls => Calls::view(self.section(id))?.check(text_len),
             SectionId::Handlers => Handlers::view(self.section(id))?.check(text_len),
+            SectionId::Extents => Extents::view(self.section(id))?.check(self.section(SectionId::Memory).len(), &self.flat_module()?),
             SectionId::Text => check_text(self.section(id), self.architecture),
             SectionId::Header | SectionId::Manifest => Ok(()),
-            SectionId::Code | SectionId::Data | SectionId::Symtab | SectionId::Strtab => Ok(()),
+            SectionId::Code | SectionId::Data | SectionId::Memory | SectionId::Symtab | SectionId::Strtab => Ok(()),
         }
     }
 
@@ -198,6 +200,11 @@ impl CacheFile {
 
     pub fn handlers(&self) -> Handlers<'_> {
         Handlers::view(self.section(SectionId::Handlers)).unwrap_or_default()
+    }
+
+    /// Which parts of `.trjit.memory` go where in fresh memories. Empty when the section is damaged.
+    pub fn extents(&self) -> Extents<'_> {
+        Extents::view(self.section(SectionId::Extents)).unwrap_or_default()
     }
 
     pub fn edges(&self) -> Edges<'_> {

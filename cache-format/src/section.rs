@@ -47,12 +47,16 @@ sections! {
     Calls = ".trjit.calls", 8;
     /// Calls that exceptions are caught from: [`handlers`](crate::handlers).
     Handlers = ".trjit.handlers", 8;
+    /// Which pages of `.trjit.memory` go where: [`memory`](crate::memory).
+    Extents = ".trjit.extents", 8;
     /// Contents of the wasm code section, for the interpreter.
     Code = ".trjit.code", 64;
-    /// Contents of the wasm data section.
+    /// Bytes of the data segments that are not in `.trjit.memory`.
     Data = ".trjit.data", 64;
     /// The jump table of a fresh instance: [`jump_table`](crate::jump_table).
     JumpTable = ".trjit.jumptable", PAGE;
+    /// Pages that fresh memories begin with: [`memory`](crate::memory).
+    Memory = ".trjit.memory", PAGE;
     /// Machine code: [`text`](crate::text).
     Text = ".text", TEXT_ALIGN;
     /// A symbol for each function, for tools.

@@ -9,6 +9,7 @@ use trjit_cache_format::section::{PAGE, TEXT_ALIGN};
 use trjit_cache_format::*;
 use trjit_code::{CpuFeature, CpuFeatures, Tier};
 use trjit_module::fingerprint::abi_fingerprint;
+use trjit_module::memory_image::Imaged;
 use trjit_module::vm::VmTrampolines;
 use trjit_module::{Digest, FuncIndex, TrapCode, TypeIndex};
 
@@ -31,7 +32,10 @@ fn everything_comes_back() {
     assert_eq!(file.trampolines(), crossings);
 
     let read = file.module().unwrap();
-    assert_eq!((read.flat_bytes(), read.code(), read.data()), (module.flat_bytes(), module.code(), module.data()));
+    let image = Imaged::of(&module).unwrap();
+    assert_eq!((read.flat_bytes(), read.code(), read.data()), (image.module.flat_bytes(), module.code(), image.module.data()));
+    assert_eq!(read.data(), "some other bytes");
+    assert_eq!((file.extents().iter().collect::<Vec<_>>(), file.section(SectionId::Memory)), (image.extents, image.pages.as_slice()));
     assert_eq!(read.func_name(ANSWER), Some("answer"));
 }
 

@@ -156,7 +156,7 @@ impl<'b> Image<'b> {
 }
 
 /// Owner of a flat buffer.
-struct Words(Vec<u64>);
+pub(crate) struct Words(pub Vec<u64>);
 
 impl AsRef<[u8]> for Words {
     fn as_ref(&self) -> &[u8] {

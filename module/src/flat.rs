@@ -14,7 +14,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 /// First bytes of a flat module.
 pub const MAGIC: [u8; 8] = *b"trjitmod";
 /// Counts changes of this layout; part of the ABI fingerprint.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// "None" where an index is optional.
 pub const NONE: u32 = u32::MAX;
 
@@ -85,7 +85,7 @@ pub struct Header {
     pub wasm_len: u64,
     /// Where the contents of the code section begin in the wasm bytes, and how long they are.
     pub code: Range,
-    /// The same for the data section.
+    /// The same for the data section; in a cache `data` holds `len` bytes, those of the segments that are not [`mode::IMAGED`].
     pub data: Range,
     /// The start function, or [`NONE`].
     pub start: u32,
@@ -276,6 +276,8 @@ pub mod mode {
     pub const PASSIVE: u32 = 1;
     /// Element segments only: merely declares functions for `ref.func`.
     pub const DECLARED: u32 = 2;
+    /// Data segments of caches only: active, and in the image that the memory begins with (see [`memory_image`](crate::memory_image)); it has no bytes.
+    pub const IMAGED: u32 = 3;
 }
 
 /// An element segment.

@@ -35,6 +35,7 @@ pub mod flat;
 pub mod fuel;
 pub mod index;
 mod match_digest;
+pub mod memory_image;
 pub mod module;
 mod names;
 mod parse;

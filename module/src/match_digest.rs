@@ -186,7 +186,7 @@ fn type_name(code: u32) -> String {
 
 fn mode_name(mode: u32) -> &'static str {
     match mode {
-        mode::ACTIVE => "active",
+        mode::ACTIVE | mode::IMAGED => "active",
         mode::PASSIVE => "passive",
         _ => "declared",
     }

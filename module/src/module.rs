@@ -56,6 +56,17 @@ impl Module {
         Ok(Module { image, code, data, header })
     }
 
+    /// The same module from a buffer with the same sections, and with other data.
+    pub(crate) fn with_contents(&self, image: Bytes, data: Bytes) -> Module {
+        let header = Header::read_from_prefix(&image).map_or(self.header, |(header, _)| header);
+        Module { image, code: self.code.clone(), data, header }
+    }
+
+    /// Whether data segments are in an image that comes beside the module ([`memory_image`](crate::memory_image)).
+    pub fn is_imaged(&self) -> bool {
+        self.data_segments().iter().any(|segment| segment.mode == mode::IMAGED)
+    }
+
     /// The buffer that a cache stores.
     pub fn flat_bytes(&self) -> &Bytes {
         &self.image

@@ -18,7 +18,7 @@ mod mmap;
 
 pub use image::{Image, ImageError, PublishError, PublishUnit};
 pub use jump_table::{JumpTable, JumpTableError};
-pub use mapped::MappedCache;
+pub use mapped::{ImagePart, MappedCache};
 /// What a [`PublishUnit`] is: the same as the pieces of a cache's text.
 pub use trjit_cache_format::CodeItem as UnitKind;
 pub use trjit_cache_format::{CacheFile, Expectations, ModuleId, PlacedFunction, Refusal};

@@ -5,11 +5,23 @@ use crate::mmap::FileMapping;
 use bytes::Bytes;
 use rustix::fd::{AsFd, BorrowedFd};
 use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use trjit_cache_format::{CacheFile, Expectations, Manifest, Refusal};
+use trjit_cache_format::{CacheFile, Expectations, Manifest, Refusal, SectionId};
 use trjit_module::Module;
+use trjit_module::memory_image::Extent;
 use trjit_module::vm::VmTrampolines;
+
+/// Pages that a fresh memory begins with.
+#[derive(Clone, Copy, Debug)]
+pub struct ImagePart<'a> {
+    /// Where they stand in the memory, in bytes.
+    pub at: usize,
+    pub bytes: &'a [u8],
+    /// Where they stand in the file. All are multiples of [`IMAGE_PAGE`](trjit_module::memory_image::IMAGE_PAGE).
+    pub offset: u64,
+}
 
 /// A cache file that passed all checks. Clones share the mapping, which lives as long as anything that came from it (the module, an image).
 #[derive(Clone, Debug)]
@@ -60,7 +72,20 @@ impl MappedCache {
         JumpTable::from_cache(self)
     }
 
-    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+    /// The parts of a memory that an instance begins with. Empty where the sections are damaged.
+    pub fn memory_image(&self, memory: u32) -> impl Iterator<Item = ImagePart<'_>> {
+        let Range { start, end } = self.file.section_range(SectionId::Memory);
+        let extents = self.file.extents().iter().filter(move |extent| extent.memory == memory);
+        extents.filter_map(move |Extent { memory: _, at, from, len }| {
+            let from = start.checked_add(usize::try_from(from).ok()?)?;
+            let to = from.checked_add(usize::try_from(len).ok()?).filter(|&to| to <= end)?;
+            let bytes = self.file.bytes().get(from..to)?;
+            Some(ImagePart { at: usize::try_from(at).ok()?, bytes, offset: from as u64 })
+        })
+    }
+
+    /// The file; positions are those of [`CacheFile::section_range`].
+    pub fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 }

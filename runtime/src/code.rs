@@ -28,8 +28,12 @@ impl Module {
         Module::from_parsed(engine, trjit_module::Module::parse(wasm)?)
     }
 
-    /// A module that was parsed before.
+    /// A module that was parsed before, from wasm bytes.
     pub fn from_parsed(engine: &Engine, parsed: trjit_module::Module) -> Result<Module, Error> {
+        if parsed.is_imaged() {
+            let detail = "it comes from a cache, which holds what its memories begin with; use Module::from_cache".to_string();
+            return Err(Error::Resource { what: "module", detail });
+        }
         let image = match engine.compiler() {
             Some(_) if sys::NATIVE_CODE_SUPPORTED => {
                 Some(Image::new_empty().map_err(|error| Error::Resource { what: "room for code", detail: error.to_string() })?)
@@ -207,6 +211,11 @@ impl ModuleCode {
 
     pub fn module(&self) -> &trjit_module::Module {
         &self.module
+    }
+
+    /// Where the module comes from, if from a cache.
+    pub fn cache(&self) -> Option<&MappedCache> {
+        self.cache.as_deref()
     }
 
     /// What instances record; none where the engine is not for training.

@@ -8,7 +8,7 @@ use crate::instance::{ImportedFunction, InstanceInner, memory_ref};
 use crate::matching::canonical;
 use crate::memory::MemoryInner;
 use crate::store::StoreInner;
-use crate::sys;
+use crate::sys::{self, MemoryError};
 use crate::table::TableInner;
 use crate::trap::Reason;
 use std::sync::Arc;
@@ -142,9 +142,11 @@ unsafe fn define_memories(store: *mut StoreInner, instance: &mut InstanceInner, 
             let detail = format!("the store's limiter refuses a memory of {} pages of 64 KiB", record.min);
             return Err(Error::Resource { what: "memory", detail });
         }
-        let memory =
-            MemoryInner::new(record, limits.memory_size).map_err(|error| Error::Resource { what: "memory", detail: error.to_string() })?;
-        let mut memory = Box::new(memory);
+        let failed = |error: MemoryError| Error::Resource { what: "memory", detail: error.to_string() };
+        let mut memory = Box::new(MemoryInner::new(record, limits.memory_size).map_err(failed)?);
+        if let Some(cache) = code.cache() {
+            memory.begin_with(cache, instance.memories.len() as u32, code.engine().tunables().copied_image).map_err(failed)?;
+        }
         instance.memories.push(&raw mut *memory);
         // SAFETY: by contract.
         unsafe { (*store).memories.push(memory) };
@@ -244,7 +246,7 @@ fn initialize_globals(instance: &mut InstanceInner) {
     }
 }
 
-/// Fills tables and memories from active segments, in order; the first that does not fit traps, and what was written before stays, as the specification has it.
+/// Fills tables and memories from active segments that no image holds, in order; the first that does not fit traps, and what was written before stays, as the specification has it.
 fn initialize_segments(instance: &mut InstanceInner) -> Result<(), TrapCode> {
     let code = Arc::clone(&instance.code);
     let module = code.module();
@@ -267,6 +269,8 @@ fn initialize_segments(instance: &mut InstanceInner) -> Result<(), TrapCode> {
         if data.mode == mode::ACTIVE {
             let offset = instance.evaluate(&data.offset);
             instance.memory_init(data.memory, at as u32, offset, 0, data.bytes.len.into())?;
+        }
+        if data.mode != mode::PASSIVE {
             instance.data_drop(at as u32);
         }
     }

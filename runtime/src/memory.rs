@@ -3,6 +3,7 @@
 use crate::sys::{LinearMemory, MemoryError};
 use trjit_module::flat::MemoryRecord;
 use trjit_module::vm::{PAGE_SIZE, VmMemory};
+use trjit_runtime_loader::MappedCache;
 
 /// Most pages that a 32-bit memory can have.
 const MAX_PAGES: u64 = 1 << 16;
@@ -30,6 +31,19 @@ impl MemoryInner {
         let memory = if wide { LinearMemory::new_64(record.min, max)? } else { LinearMemory::new(record.min)? };
         let definition = VmMemory { base: memory.base(), len: memory.byte_len() as u64 };
         Ok(MemoryInner { memory, definition, declared_max, flags: record.flags, max })
+    }
+
+    /// Puts what the module's cache says the fresh memory begins with into it: up to `copied` bytes are copied, more are mapped.
+    pub fn begin_with(&mut self, cache: &MappedCache, memory: u32, copied: usize) -> Result<(), MemoryError> {
+        let size: usize = cache.memory_image(memory).map(|part| part.bytes.len()).sum();
+        for part in cache.memory_image(memory) {
+            if size > copied && cfg!(target_arch = "x86_64") {
+                self.memory.map_file(part.at, cache.fd(), part.offset, part.bytes.len())?;
+            } else {
+                self.memory.load(part.at, part.bytes)?;
+            }
+        }
+        Ok(())
     }
 
     pub fn pages(&self) -> u64 {

@@ -20,6 +20,8 @@ pub struct Tunables {
     pub interpreter_stack: usize,
     /// Most suspended interpreted callers.
     pub interpreter_frames: usize,
+    /// Bytes of a memory's image that are copied from the cache rather than mapped: a mapping has its price, and each page that is written is copied anyway.
+    pub copied_image: usize,
 }
 
 impl Default for Tunables {
@@ -33,6 +35,7 @@ impl Default for Tunables {
             max_wasm_stack: 1 << 20,
             interpreter_stack: 8 << 20,
             interpreter_frames: 1 << 16,
+            copied_image: 16 << 10,
         }
     }
 }

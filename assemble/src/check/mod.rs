@@ -24,8 +24,9 @@ use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Instant;
-use trjit_cache_format::{Architecture, CacheFile, CodeItem, Edge, PlacedFunction, SectionId};
+use trjit_cache_format::{Architecture, CacheFile, CodeItem, Edge, PlacedFunction, SectionId, memory};
 use trjit_code::{CompileError, CompileRequest, CompiledFunction, Compiler, DirectCalls, Entry, LAZY_STUB_CODE};
+use trjit_module::memory_image::Imaged;
 use trjit_module::{FuncIndex, Module, TypeIndex};
 use trjit_trace::Profile;
 
@@ -125,12 +126,16 @@ impl<'a> Check<'a> {
 
     /// The module in the file is the one that was compiled. Exhaustive: a new section does not compile until someone decided who checks it.
     fn check_sections(&mut self) {
-        let module = self.inputs.module;
+        let image = Imaged::of(self.inputs.module);
+        let module = image.as_ref().map_or(self.inputs.module, |image| &image.module);
+        let extents = image.as_ref().map_or_else(Vec::new, |image| memory::encode(&image.extents));
         for &id in SectionId::ALL {
-            let expected = match id {
+            let expected: &[u8] = match id {
                 SectionId::Module => module.flat_bytes(),
                 SectionId::Code => module.code(),
                 SectionId::Data => module.data(),
+                SectionId::Extents => &extents,
+                SectionId::Memory => image.as_ref().map_or(&[], |image| &image.pages),
                 // `verify_all`, and below: the manifest, the plan's functions, each unit's rows and calls.
                 SectionId::Header | SectionId::Manifest | SectionId::Functions | SectionId::Trampolines | SectionId::JumpTable => continue,
                 SectionId::Edges | SectionId::Traps | SectionId::Calls | SectionId::Handlers | SectionId::Text => continue,

@@ -11,6 +11,7 @@ pub const WAT: &str = r#"(module $sample
   (import "host" "print" (func $print (param i32)))
   (memory (export "memory") 1)
   (data (i32.const 8) "some initial bytes")
+  (data $passive "some other bytes")
   (func $answer (export "answer") (result i32) (i32.const 42))
   (func $cold (param i32) (result i32) (local.get 0))
   (func (result i32) (call $answer)))"#;

@@ -1,12 +1,13 @@
 //! Address space: linear memories and the runtime's large arrays. Both reserve all that they may ever need and never move.
 //!
 //! ```text
-//! LinearMemory:  | base: committed, read-write | inaccessible up to MEMORY_RESERVATION | MEMORY_GUARD: inaccessible always |
+//! LinearMemory:  | base: committed, read-write, pages of a cache file mapped copy-on-write over it | inaccessible up to MEMORY_RESERVATION | MEMORY_GUARD: inaccessible always |
 //! 64-bit memory: | base: committed, read-write | inaccessible up to its maximum, or as much as the system gives |
 //! ```
 //! An access of compiled code outside of the committed part faults, and the signal handler asks [`is_reserved`] whether a memory lies there.
 
 use super::registry::{RangeEntry, RangeSet};
+use rustix::fd::AsFd;
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
 use rustix::process::{Resource, getrlimit};
@@ -27,6 +28,10 @@ pub enum MemoryError {
     Reserve { purpose: &'static str, bytes: usize, errno: Errno, limit: Option<u64> },
     #[error("cannot make the {bytes} bytes of a new linear memory accessible: {errno}{}", limit_note(*.limit))]
     Commit { bytes: usize, errno: Errno, limit: Option<u64> },
+    #[error("cannot map the {bytes} bytes at {offset} of the cache file that a linear memory begins with: {errno}{}", limit_note(*.limit))]
+    Image { bytes: usize, offset: u64, errno: Errno, limit: Option<u64> },
+    #[error("a linear memory of {len} bytes begins with {bytes} bytes at {at}: they do not fit")]
+    ImagePlace { bytes: usize, at: usize, len: usize },
     #[error("a linear memory of {pages} pages was asked for; {} pages are the most that a 32-bit index reaches", MEMORY_RESERVATION / PAGE_SIZE)]
     TooLarge { pages: u64 },
     #[error("a linear memory of {pages} pages of 64 KiB was asked for: more than this machine can address")]
@@ -132,6 +137,31 @@ impl LinearMemory {
         Some(old)
     }
 
+    /// Puts pages of a file at `at`, in place of what stands there: clean pages are shared with all who map them. `at`, `offset` and `len` are multiples of the
+    /// system's page size. The memory is fresh: nobody has its bytes borrowed.
+    pub fn map_file(&mut self, at: usize, file: impl AsFd, offset: u64, len: usize) -> Result<(), MemoryError> {
+        self.check_place(at, len)?;
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE;
+        // SAFETY: the range is committed memory of this reservation (checked), which this object owns; whoever reads or writes it does so through the base,
+        // as plain bytes.
+        let mapped = unsafe { rustix::mm::mmap(self.base().add(at).cast(), len, protection, flags, file, offset) };
+        mapped.map(|_| ()).map_err(|errno| MemoryError::Image { bytes: len, offset, errno, limit: address_space_limit() })
+    }
+
+    /// Copies bytes to `at`.
+    pub fn load(&mut self, at: usize, bytes: &[u8]) -> Result<(), MemoryError> {
+        self.check_place(at, bytes.len())?;
+        // SAFETY: the range is committed memory of this reservation (checked), and no part of what is borrowed as `bytes`.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.base().add(at), bytes.len()) };
+        Ok(())
+    }
+
+    fn check_place(&self, at: usize, bytes: usize) -> Result<(), MemoryError> {
+        let inside = at.checked_add(bytes).is_some_and(|end| end <= self.len);
+        if inside { Ok(()) } else { Err(MemoryError::ImagePlace { bytes, at, len: self.len }) }
+    }
+
     /// Pages that the reservation holds.
     fn room(&self) -> u64 {
         let room = self.mapping.len as u64 / PAGE_SIZE;
@@ -187,6 +217,8 @@ impl<T: Copy> ReservedArray<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
+    use std::os::unix::fs::FileExt;
 
     #[test]
     fn memory_grows_in_place_up_to_its_maximum() {
@@ -206,6 +238,34 @@ mod tests {
         }
         let end = base.addr() + (MEMORY_RESERVATION + MEMORY_GUARD) as usize;
         assert!(is_reserved(base.addr()) && is_reserved(end - 1) && !is_reserved(end));
+    }
+
+    #[test]
+    fn pages_of_a_file_are_private_to_each_memory() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[vec![1; 4096], vec![2; 4096]].concat()).unwrap();
+        let mut memories = [0, 1].map(|_| LinearMemory::new(1).unwrap());
+        for memory in &mut memories {
+            memory.map_file(8192, &file, 4096, 4096).unwrap();
+            memory.load(12286, b"abc").unwrap();
+        }
+        // SAFETY: all within the first wasm page.
+        unsafe {
+            let base = memories[0].base();
+            assert_eq!([8191, 8192, 12285, 12286, 12288, 12289].map(|at| *base.add(at)), [0, 2, 2, b'a', b'c', 0]);
+            *base.add(8192) = 9;
+            assert_eq!((*base.add(8192), *memories[1].base().add(8192)), (9, 2));
+        }
+        assert_eq!(memories[0].grow(1, 2), Some(1));
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, 4096).unwrap();
+        assert_eq!(byte, [2], "the file stays as it is");
+        for (at, len) in [(65536, 4096), (usize::MAX - 4095, 4096), (0, 65536 + 4096)] {
+            assert!(matches!(memories[1].map_file(at, &file, 0, len), Err(MemoryError::ImagePlace { .. })), "{at} {len}");
+        }
+        let error = memories[1].map_file(0, &file, 1, 4096).unwrap_err().to_string();
+        assert!(error.starts_with("cannot map the 4096 bytes at 1 of the cache file that a linear memory begins with"), "{error}");
+        assert!(matches!(memories[1].load(65535, b"ab"), Err(MemoryError::ImagePlace { .. })));
     }
 
     #[test]

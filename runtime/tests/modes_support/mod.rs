@@ -40,6 +40,9 @@ impl Api {
         let compiler = (mode == Mode::Compiled).then(|| Arc::new(CraneliftCompiler::new()) as Arc<dyn Compiler>);
         // Nothing is compiled behind the test's back.
         let tunables = Tunables { background: false, call_threshold: u32::MAX, loop_threshold: u32::MAX, ..Tunables::default() };
+        // Even small images of memories are mapped in one of the modes.
+        let copied_image = if mode == Mode::Cached { 0 } else { usize::MAX };
+        let tunables = Tunables { copied_image, ..tunables };
         let config = Config { compiler, tunables, record_profile: mode == Mode::Recorded, ..Config::default() };
         Ok(Api { mode, engine: Engine::new(config), caches: tempfile::tempdir()?, next: AtomicU32::new(0) })
     }
