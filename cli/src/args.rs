@@ -61,8 +61,17 @@ pub struct Run {
     /// Say on standard error what was used: cache, tiers, time.
     #[arg(short, long)]
     pub verbose: bool,
+    /// Say on standard error, at the end, how long each part of the run took.
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    pub timings: Option<TimingsFormat>,
     #[command(flatten)]
     pub guest: Guest,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TimingsFormat {
+    Text,
+    Json,
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,7 +1,5 @@
 //! Exit codes. A guest's own status passes through unchanged; the others are documented in `docs/cli.md`.
 
-use std::process::ExitCode;
-
 /// Success.
 pub const OK: u8 = 0;
 /// The command failed: a file, a module, an option's value, linking.
@@ -41,12 +39,12 @@ impl Failure {
 }
 
 /// Prints an error with its causes, once, and gives the exit code.
-pub fn report(error: &anyhow::Error) -> ExitCode {
+pub fn report(error: &anyhow::Error) -> u8 {
     let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
     let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
     crate::ui::error(&chain.join(": "));
     if let Some(help) = failure.and_then(|failure| failure.help.as_deref()) {
         crate::ui::help(help);
     }
-    ExitCode::from(failure.map_or(FAILURE, |failure| failure.code))
+    failure.map_or(FAILURE, |failure| failure.code)
 }

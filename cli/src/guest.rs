@@ -28,9 +28,12 @@ pub fn module_path(guest: &Guest) -> Result<&Path> {
 }
 
 /// The environment that the flags describe.
-pub fn wasi_context(guest: &Guest, options: &Options, interrupt: &Arc<AtomicBool>) -> Result<WasiCtx> {
+pub fn wasi_context(guest: &Guest, options: &Options, interrupt: Option<&Arc<AtomicBool>>) -> Result<WasiCtx> {
     let mut builder = WasiCtxBuilder::new();
-    builder.inherit_stdio().interrupt_flag(Arc::clone(interrupt));
+    builder.inherit_stdio();
+    if let Some(flag) = interrupt {
+        builder.interrupt_flag(Arc::clone(flag));
+    }
     let name = module_path(guest)?.file_name().unwrap_or_default();
     builder.arg(guest.argv0.as_deref().map_or(name, OsStr::new));
     // With --invoke the arguments are the function's.
@@ -81,17 +84,22 @@ pub fn linker(engine: &Engine, store: &mut Store<WasiCtx>, guest: &Guest, option
     Ok(linker)
 }
 
-/// Instantiates the module and runs what the flags ask for; prints the results of `--invoke`.
+/// Instantiates the module and runs what the flags ask for.
 pub fn run(linker: &Linker<WasiCtx>, store: &mut Store<WasiCtx>, module: &Module, guest: &Guest) -> Result<(), Error> {
     let instance = linker.instantiate(store, module)?;
+    call(&instance, store, guest)
+}
+
+/// Runs what the flags ask for; prints the results of `--invoke`.
+pub fn call(instance: &Instance, store: &mut Store<WasiCtx>, guest: &Guest) -> Result<(), Error> {
     let Some(name) = &guest.invoke else {
         return match instance.get_func(store, "_start") {
             Some(start) => start.call(store, &[]).map(|_| ()),
             // A library: instantiating it was all there is to do.
-            None => initialize(&instance, store),
+            None => initialize(instance, store),
         };
     };
-    initialize(&instance, store)?;
+    initialize(instance, store)?;
     let function = instance.func(store, name)?;
     let (params, _) = function.ty(store);
     let arguments = arguments(&params, &guest.module_and_args[1..])?;

@@ -7,9 +7,12 @@ pub mod exit;
 pub mod guest;
 pub mod linked;
 pub mod options;
+pub mod quick;
 pub mod run;
 pub mod source;
+pub mod start;
 pub mod stop;
+pub mod timings;
 pub mod ui;
 pub mod version;
 

@@ -4,42 +4,51 @@ use crate::args::{CacheMode, Jit, Run};
 use crate::exit::{CACHE_REFUSED, FAILURE, Failure, USAGE};
 use crate::options::Options;
 use crate::stop::{self, Stopped};
+use crate::timings::{Phase, Timings};
 use crate::{Linked, guest, source, ui};
 use anyhow::Result;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
 use trjit_cache_format::{ModuleId, Refusal};
 use trjit_code::Compiler;
 use trjit_runtime::{Config, Engine, Module, Store, Tunables};
 use trjit_runtime_loader::MappedCache;
 
-/// Runs a program to its end, and gives the exit status.
-pub fn execute(run: &Run, linked: &Linked) -> Result<u8> {
-    let start = Instant::now();
+/// Runs a program to its end, and gives the exit status, with which the process is to end: what the run held is left to the system, which frees it faster.
+pub fn execute(run: &Run, linked: &Linked, mut timings: Timings) -> Result<u8> {
     let options = Options::parse(&run.guest)?;
     let path = guest::module_path(&run.guest)?;
     let engine = Engine::new(config(run, &options, linked)?);
-    let (module, cached) = load(run, &engine, path, linked)?;
-    let interrupt = Arc::new(AtomicBool::new(false));
-    let mut store = Store::new(&engine, guest::wasi_context(&run.guest, &options, &interrupt)?)?;
+    timings.mark(Phase::Args);
+    let (module, cached) = load(run, &engine, path, linked, &mut timings)?;
+    // Without a time limit nobody would raise it, and the guest's reads need not look.
+    let interrupt = options.timeout.map(|_| Arc::new(AtomicBool::new(false)));
+    let mut store = Store::new(&engine, guest::wasi_context(&run.guest, &options, interrupt.as_ref())?)?;
     guest::fuel(&mut store, &options)?;
     let linker = guest::linker(&engine, &mut store, &run.guest, &options, linked)?;
-    if let Some(limit) = options.timeout {
+    if let (Some(limit), Some(interrupt)) = (options.timeout, interrupt) {
         stop::after(limit, store.interrupt_handle(), interrupt, Arc::new(Stopped::default()));
     }
-    let ready = start.elapsed();
-    let result = guest::run(&linker, &mut store, &module, &run.guest);
+    let instance = linker.instantiate(&mut store, &module);
+    timings.mark(Phase::Instantiate);
+    let ready = timings.since_main();
+    let result = instance.and_then(|instance| guest::call(&instance, &mut store, &run.guest));
+    timings.mark(Phase::Guest);
     if run.verbose {
         let source = if cached { "cache" } else { "no cache" };
         let compiled = module.compiled_functions();
         ui::note(&format!(
             "trjit: {source}; ready after {ready:.2?}; {compiled} functions compiled in this run; total {:.2?}",
-            start.elapsed()
+            timings.since_main()
         ));
     }
-    guest::finish(result, path)
+    if let Some(format) = run.timings {
+        timings.print(format);
+    }
+    let status = guest::finish(result, path);
+    std::mem::forget((store, linker, module, engine));
+    status
 }
 
 fn config(run: &Run, options: &Options, linked: &Linked) -> Result<Config> {
@@ -66,14 +75,16 @@ fn compiler(run: &Run, linked: &Linked) -> Result<Option<Arc<dyn Compiler>>> {
 }
 
 /// The module, and whether it comes from a cache.
-fn load(run: &Run, engine: &Engine, path: &Path, linked: &Linked) -> Result<(Module, bool)> {
+fn load(run: &Run, engine: &Engine, path: &Path, linked: &Linked, timings: &mut Timings) -> Result<(Module, bool)> {
     if run.allow_precompiled && source::begins_precompiled(path)? {
-        let module = open(engine, path, None).map_err(|refusal| refused(&refusal, path))?;
+        let module = open(engine, path, None, timings).map_err(|refusal| refused(&refusal, path))?;
         return Ok((module, true));
     }
     let wasm = source::read_wasm(path, linked)?;
     if let (Some(cache), CacheMode::Auto | CacheMode::Require) = (&run.cache, run.cache_mode) {
-        match open(engine, cache, Some(ModuleId::of_wasm(&wasm))) {
+        let id = ModuleId::of_wasm(&wasm);
+        timings.mark(Phase::Check);
+        match open(engine, cache, Some(id), timings) {
             Ok(module) => return Ok((module, true)),
             Err(refusal) if run.cache_mode == CacheMode::Require => return Err(refused(&refusal, cache)),
             Err(refusal) => {
@@ -85,12 +96,18 @@ fn load(run: &Run, engine: &Engine, path: &Path, linked: &Linked) -> Result<(Mod
     if run.cache.is_none() && run.cache_mode == CacheMode::Require {
         return Err(Failure::new(FAILURE, "--cache-mode require needs a cache").with_help("name it with --cache FILE").into());
     }
-    Ok((Module::from_parsed(engine, source::parse(path, wasm)?)?, false))
+    timings.mark(Phase::Check);
+    let module = Module::from_parsed(engine, source::parse(path, wasm)?)?;
+    timings.mark(Phase::Parse);
+    Ok((module, false))
 }
 
-fn open(engine: &Engine, path: &Path, module: Option<ModuleId>) -> Result<Module, Refusal> {
+fn open(engine: &Engine, path: &Path, module: Option<ModuleId>, timings: &mut Timings) -> Result<Module, Refusal> {
     let cache = MappedCache::open(path, &engine.expectations(module))?;
-    Module::from_cache(engine, Arc::new(cache))
+    timings.mark(Phase::Open);
+    let module = Module::from_cache(engine, Arc::new(cache))?;
+    timings.mark(Phase::Map);
+    Ok(module)
 }
 
 fn refused(refusal: &Refusal, path: &Path) -> anyhow::Error {

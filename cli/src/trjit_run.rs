@@ -1,9 +1,11 @@
 //! The command `trjit-run`: `trjit run` without a compiler, an assembler and the text format, for production.
+#![no_main]
 
 use clap::Parser;
-use std::process::ExitCode;
+use std::ffi::{c_char, c_int};
 use trjit_cli::args::Run;
-use trjit_cli::{Linked, exit, run, version};
+use trjit_cli::timings::Timings;
+use trjit_cli::{Linked, exit, quick, run, start, version};
 
 const LINKED: Linked = Linked::run_only("trjit-run");
 
@@ -27,11 +29,18 @@ struct Cli {
     run: Run,
 }
 
-fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let result = if cli.version { version::print(&LINKED, cli.json) } else { run::execute(&cli.run, &LINKED) };
-    match result {
-        Ok(status) => ExitCode::from(status),
-        Err(error) => exit::report(&error),
-    }
+/// Called by the C library, see [`start`].
+#[unsafe(no_mangle)]
+pub extern "C" fn main(_count: c_int, _arguments: *const *const c_char) -> c_int {
+    start::prepare();
+    let timings = Timings::start();
+    let result = match quick::parse(std::env::args_os().skip(1)) {
+        Some(run) => run::execute(&run, &LINKED, timings),
+        None => match Cli::parse() {
+            Cli { version: true, json, .. } => version::print(&LINKED, json),
+            Cli { run, .. } => run::execute(&run, &LINKED, timings),
+        },
+    };
+    let status = result.unwrap_or_else(|error| exit::report(&error));
+    std::process::exit(status.into())
 }

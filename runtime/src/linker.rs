@@ -26,11 +26,17 @@ use std::sync::Arc;
 /// Definitions for imports. `T` is the type of the stores' data. Host functions serve any store; everything else is of one store, and so is then what
 /// is linked with it. A later definition of a name takes the place of an earlier one.
 pub struct Linker<T> {
-    definitions: HashMap<(String, String), Definition>,
+    /// By module, then by name.
+    definitions: HashMap<String, HashMap<String, Definition>>,
+    /// Asked, the latest first, where there is no definition.
+    on_demand: Vec<Arc<OnDemand>>,
     instances: HashMap<String, Instance>,
     limits: Limits,
     data: PhantomData<fn(T)>,
 }
+
+/// Makes the host function of a module and name.
+type OnDemand = dyn Fn(&str, &str) -> Option<HostFunction> + Send + Sync;
 
 #[derive(Clone)]
 enum Definition {
@@ -42,13 +48,25 @@ enum Definition {
 
 impl<T> Default for Linker<T> {
     fn default() -> Linker<T> {
-        Linker { definitions: HashMap::new(), instances: HashMap::new(), limits: Limits::default(), data: PhantomData }
+        Linker {
+            definitions: HashMap::new(),
+            on_demand: Vec::new(),
+            instances: HashMap::new(),
+            limits: Limits::default(),
+            data: PhantomData,
+        }
     }
 }
 
 impl<T> Clone for Linker<T> {
     fn clone(&self) -> Linker<T> {
-        Linker { definitions: self.definitions.clone(), instances: self.instances.clone(), limits: self.limits, data: PhantomData }
+        Linker {
+            definitions: self.definitions.clone(),
+            on_demand: self.on_demand.clone(),
+            instances: self.instances.clone(),
+            limits: self.limits,
+            data: PhantomData,
+        }
     }
 }
 
@@ -91,6 +109,20 @@ impl<T: 'static> Linker<T> {
         function: impl Fn(Caller<'_, T>, &mut [u64]) -> Result<(), HostTrap> + Send + Sync + 'static,
     ) -> &mut Linker<T> {
         self.insert(module, name, Definition::Host(HostFunction::raw(ty, function)))
+    }
+
+    /// Defines host functions on slots (see [`func_raw`](Self::func_raw)) that are made when a module imports them: `find` gives type and code of those that it
+    /// has, by module and name. For large sets, of which a module uses few.
+    pub fn funcs_on_demand<F>(&mut self, find: impl Fn(&str, &str) -> Option<(OwnedFuncType, F)> + Send + Sync + 'static) -> &mut Linker<T>
+    where
+        F: Fn(Caller<'_, T>, &mut [u64]) -> Result<(), HostTrap> + Send + Sync + 'static,
+    {
+        // These are later definitions than what is there.
+        for (module, names) in &mut self.definitions {
+            names.retain(|name, _| find(module, name).is_none());
+        }
+        self.on_demand.push(Arc::new(move |module, name| find(module, name).map(|(ty, function)| HostFunction::raw(ty, function))));
+        self
     }
 
     /// Defines anything of a store.
@@ -149,10 +181,11 @@ impl<T: 'static> Linker<T> {
     pub fn instantiate_pre(&self, module: &Module) -> Result<InstancePre<T>, Error> {
         let mut definitions = Vec::new();
         for import in module.parsed().imports() {
-            let wanted = Wanted::new(module.parsed(), import);
-            let Some(definition) = self.find(&wanted.module, &wanted.name) else { return Err(wanted.unknown().into()) };
+            let parsed = module.parsed();
+            let wanted = || Wanted::new(parsed, import);
+            let definition = self.find(parsed.string(import.module), parsed.string(import.name)).ok_or_else(|| wanted().unknown())?;
             if let Definition::Host(host) = &definition {
-                host_matches(&module.code, import, host).map_err(|found| wanted.incompatible(found))?;
+                host_matches(&module.code, import, host).map_err(|found| wanted().incompatible(found))?;
             }
             definitions.push(definition);
         }
@@ -160,7 +193,7 @@ impl<T: 'static> Linker<T> {
     }
 
     fn insert(&mut self, module: &str, name: &str, definition: Definition) -> &mut Linker<T> {
-        self.definitions.insert((module.to_string(), name.to_string()), definition);
+        self.definitions.entry(module.to_string()).or_default().insert(name.to_string(), definition);
         self
     }
 
@@ -168,7 +201,8 @@ impl<T: 'static> Linker<T> {
         if let Some(instance) = self.instances.get(module) {
             return Some(Definition::Export(*instance, name.to_string()));
         }
-        self.definitions.get(&(module.to_string(), name.to_string())).cloned()
+        let defined = self.definitions.get(module).and_then(|names| names.get(name)).cloned();
+        defined.or_else(|| self.on_demand.iter().rev().find_map(|find| find(module, name)).map(Definition::Host))
     }
 }
 

@@ -336,3 +336,36 @@ fn handles_of_another_store_are_found_out() {
     let memory = Memory::new(&mut first, MemoryType::new(1, None)).expect("a memory");
     memory.data(&second);
 }
+
+#[test]
+fn functions_on_demand_are_definitions_like_others() -> Result {
+    let answer = |value: u64| {
+        move |_: Caller<'_, ()>, slots: &mut [u64]| {
+            slots[0] = value;
+            Ok(())
+        }
+    };
+    let offers = |names: &'static [&'static str], value: u64| {
+        move |module: &str, name: &str| {
+            let known = module == "host" && names.contains(&name);
+            known.then(|| (FuncType::new([], [ValType::I32]), answer(value)))
+        }
+    };
+    in_every_mode(|api| {
+        let mut linker = Linker::new();
+        linker.func_wrap("host", "a", || 1).func_wrap("host", "b", || 1);
+        linker.funcs_on_demand(offers(&["b", "c", "d"], 2)).funcs_on_demand(offers(&["c"], 3)).func_wrap("host", "d", || 4);
+        let module = api.module(
+            r#"(module
+            (import "host" "a" (func $a (result i32))) (import "host" "b" (func $b (result i32)))
+            (import "host" "c" (func $c (result i32))) (import "host" "d" (func $d (result i32)))
+            (func (export "all") (result i32 i32 i32 i32) call $a call $b call $c call $d))"#,
+        )?;
+        let mut store = Store::new(&api.engine, ())?;
+        let all = linker.instantiate(&mut store, &module)?.get_typed_func::<(), (i32, i32, i32, i32)>(&mut store, "all")?;
+        assert_eq!(all.call(&mut store, ())?, (1, 2, 3, 4));
+        let unknown = api.module(r#"(module (import "host" "e" (func)))"#)?;
+        assert!(matches!(linker.instantiate(&mut store, &unknown), Err(Error::Link(_))));
+        Ok(())
+    })
+}

@@ -8,10 +8,11 @@ use trjit_runtime::{Caller, HostTrap, Linker, OwnedFuncType};
 
 /// Defines every function of `wasi_snapshot_preview1` and `wasi_unstable`; `context` finds the guest's [`WasiCtx`] in the store's data.
 pub fn add_to_linker<T: 'static>(linker: &mut Linker<T>, context: fn(&mut T) -> &mut WasiCtx) {
-    for function in functions() {
+    linker.funcs_on_demand(move |module, name| {
+        let function = functions().iter().find(|function| function.name == name && function.module == module)?;
         let ty = OwnedFuncType::new(function.params.iter().map(value_type), function.results.iter().map(value_type));
-        linker.func_raw(function.module, function.name, ty, move |caller, slots| call(function, context, caller, slots));
-    }
+        Some((ty, move |caller: Caller<'_, T>, slots: &mut [u64]| call(function, context, caller, slots)))
+    });
 }
 
 fn value_type(ty: &ValType) -> trjit_module::ValType {

@@ -9,25 +9,33 @@ use clap::{CommandFactory, Parser};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use trjit_cli::{Linked, exit, run, version};
+use trjit_cli::timings::Timings;
+use trjit_cli::{Linked, exit, quick, run, version};
 use trjit_code::Compiler;
 
 /// This binary has everything.
 pub const LINKED: Linked = Linked { program: "trjit run", compiler: Some(compiler), text: Some(parse_text) };
 
 fn main() -> ExitCode {
+    let timings = Timings::start();
+    let mut words = std::env::args_os().skip(1);
+    let quick = if words.next().is_some_and(|command| command == "run") { quick::parse(words) } else { None };
+    let result = match quick {
+        Some(run) => run::execute(&run, &LINKED, timings),
+        None => execute(timings),
+    };
+    ExitCode::from(result.unwrap_or_else(|error| exit::report(&error)))
+}
+
+fn execute(timings: Timings) -> anyhow::Result<u8> {
     let cli = Cli::parse();
-    let result = match (&cli.command, cli.version) {
+    match (&cli.command, cli.version) {
         (_, true) => version::print(&LINKED, cli.json),
-        (Some(Command::Run(run)), _) => run::execute(run, &LINKED),
+        (Some(Command::Run(run)), _) => run::execute(run, &LINKED, timings),
         (Some(Command::Train(train)), _) => commands::train::execute(train),
         (Some(Command::Assemble(assemble)), _) => commands::assemble::execute(assemble),
         (Some(Command::Inspect(inspect)), _) => commands::inspect::execute(inspect),
         (None, false) => Cli::command().print_help().map(|()| exit::USAGE).map_err(Into::into),
-    };
-    match result {
-        Ok(status) => ExitCode::from(status),
-        Err(error) => exit::report(&error),
     }
 }
 

@@ -48,6 +48,64 @@ fn it_has_the_version_of_trjit() {
     assert_eq!((&run["cache_format"], &run["abi_fingerprint"]), (&all["cache_format"], &all["abi_fingerprint"]));
 }
 
+/// The keys are what scripts rely on, in every way of running and however the guest ends; `total` is the sum of the others.
+#[test]
+fn timings_tell_every_phase() {
+    const KEYS: [&str; 9] = ["exec", "args", "check", "open", "parse", "map", "instantiate", "guest", "total"];
+    let folder = scratch();
+    let cache = folder.path().join("hello.trjit");
+    trjit(["assemble", "--all", "-o"]).arg(&cache).arg(hello()).run().exits(0);
+    let ways = [
+        (trjit_run(["--timings=json"]).arg(hello()), ["check", "parse"].as_slice()),
+        (trjit_run(["--timings=json", "--cache"]).arg(&cache).arg(hello()), &["check", "open", "map"]),
+        (trjit_run(["--timings=json", "--allow-precompiled"]).arg(&cache), &["open", "map"]),
+        (trjit(["run", "--timings=json", "--allow-precompiled"]).arg(&cache), &["open", "map"]),
+        (trjit(["run", "--timings=json"]).arg(hello()), &["check", "parse"]),
+    ];
+    for (command, special) in ways {
+        let outcome = command.run().exits(0).prints("hello, world\n");
+        let told: serde_json::Value = serde_json::from_str(&outcome.stderr).unwrap_or_else(|error| panic!("{error}: {outcome:?}"));
+        let phases = told.as_object().expect("an object");
+        assert_eq!(phases.len(), KEYS.len(), "{told}");
+        let time = |key: &str| phases[&format!("{key}_us")].as_f64().expect("a number");
+        for key in KEYS {
+            let some = special.contains(&key) || !["check", "open", "parse", "map"].contains(&key);
+            assert_eq!(time(key) > 0.0, some, "{key}: {outcome:?}");
+        }
+        let sum: f64 = KEYS[..8].iter().map(|key| time(key)).sum();
+        assert!((sum - time("total")).abs() < 1.0, "{told}");
+    }
+    let text = trjit_run(["--timings", "--allow-precompiled"]).arg(&cache).run().exits(0).prints("hello, world\n");
+    let names: Vec<&str> = text.stderr.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(names, KEYS, "{text:?}");
+    let trapped = trjit(["run", "--timings=json", "--invoke", "fib"]).arg(fixtures().join("wat/fib.wat")).run();
+    assert!(trapped.code() == 1 && trapped.stderr.starts_with("{\"exec_us\":"), "{trapped:?}");
+}
+
+#[test]
+fn streams_that_are_closed_stay_unused_by_files() {
+    let folder = scratch();
+    let cache = folder.path().join("hello.trjit");
+    trjit(["assemble", "--all", "-o"]).arg(&cache).arg(hello()).run().exits(0);
+    let before = std::fs::read(&cache).expect("the cache is readable");
+    let script = r#"exec "$0" --allow-precompiled "$1" <&- >&- 2>&-"#;
+    let status = std::process::Command::new("sh").args(["-c", script, env!("CARGO_BIN_EXE_trjit-run")]).arg(&cache).status();
+    assert_eq!(status.expect("there is a shell").code(), Some(0));
+    assert_eq!(std::fs::read(&cache).expect("the cache is readable"), before);
+}
+
+/// As for every Rust program: a closed pipe is an error of the guest's write, not the end of the process by a signal.
+#[test]
+fn a_closed_pipe_is_no_signal() {
+    let script = r#"{ sleep 0.2; "$0" "$1"; echo "status $?" >&2; } | true"#;
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_trjit-run")]).arg(hello());
+    let output = command.output().expect("there is a shell");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let status: u32 = told.trim().rsplit(' ').next().and_then(|status| status.parse().ok()).expect("the shell says the status");
+    assert!(status < 128, "{told}");
+}
+
 fn contains(binary: &Path, text: &str) -> bool {
     let bytes = std::fs::read(binary).expect("the binary is readable");
     bytes.windows(text.len()).any(|window| window == text.as_bytes())

@@ -23,7 +23,7 @@ pub fn execute(train: &Train) -> Result<u8> {
     let module = Module::from_parsed(&engine, source::parse(path, source::read_wasm(path, &LINKED)?)?)?;
     check_writable(&output)?;
     let interrupt = Arc::new(AtomicBool::new(false));
-    let mut store = Store::new(&engine, guest::wasi_context(&train.guest, &options, &interrupt)?)?;
+    let mut store = Store::new(&engine, guest::wasi_context(&train.guest, &options, Some(&interrupt))?)?;
     guest::fuel(&mut store, &options)?;
     let stopped = Arc::new(Stopped::default());
     stop::on_signals(store.interrupt_handle(), Arc::clone(&interrupt), Arc::clone(&stopped));
