@@ -49,7 +49,7 @@ fn recorded_functions_get_code_in_order() {
     assert_eq!(file.edges().iter().collect::<Vec<_>>(), [edge(3, 1), edge(4, 3)]);
     assert!(file.trampolines().iter().all(|pair| pair.to_native > 0 && pair.to_interpreter > 0));
     assert_eq!(file.trampolines().len(), module.types().len());
-    assert!(matches!(&file.manifest().profile, ProfileSource::Profiles(digests) if digests.len() == 1));
+    assert!(matches!(&file.manifest().unwrap().profile, ProfileSource::Profiles(digests) if digests.len() == 1));
 
     assert_eq!((summary.functions, summary.recorded, summary.compiled_functions()), (4, 3, 3));
     assert_eq!(summary.compiled.iter().map(|tier| (tier.tier, tier.functions)).collect::<Vec<_>>(), [("A1", 1), ("AP4", 2)]);
@@ -66,7 +66,7 @@ fn all_compiles_everything_with_and_without_a_profile() {
     let (without, file) = make(&module, None, &options(true), &Scripted::default());
     assert_eq!(placed(&file), [(1, Tier::Ap4), (2, Tier::Ap4), (3, Tier::Ap4)]);
     assert_eq!((without.summary.share_of_code, without.summary.share_of_calls), (1.0, None));
-    assert_eq!(file.manifest().profile, ProfileSource::All);
+    assert_eq!(file.manifest().unwrap().profile, ProfileSource::All);
     let recorded = profile(&module, &[(3, 1)]);
     let (with, file) = make(&module, Some(&recorded), &options(true), &Scripted::default());
     assert_eq!(placed(&file), [(3, Tier::Ap4), (1, Tier::Ap4), (2, Tier::Ap4)]);
@@ -191,6 +191,6 @@ fn the_level_is_recorded_and_a_cache_for_a_better_cpu_can_be_made_here() {
     let options = Options { level: CpuLevel::V3, ..options(true) };
     let (assembled, file) = make(&program(&[1]), None, &options, &Scripted::default());
     assert_eq!(assembled.summary.cpu_level, "x86-64-v3");
-    assert_eq!(file.manifest().settings.level, "x86-64-v3");
-    assert_eq!(file.manifest().settings.features.len(), CpuLevel::V3.features().iter().count());
+    assert_eq!(file.manifest().unwrap().settings.level, "x86-64-v3");
+    assert_eq!(file.manifest().unwrap().settings.features.len(), CpuLevel::V3.features().iter().count());
 }

@@ -76,7 +76,7 @@ fn a_cold_function_is_compiled_cheaply() {
     let module = module(PROGRAM);
     let recorded = profile(&module, &[(4, 1), (3, 1), (1, 9)]);
     let file = cache(&module, Some(&recorded), &options(false, 2), &CraneliftCompiler::default());
-    let tiers = &file.manifest().tiers;
+    let tiers = &file.manifest().unwrap().tiers;
     assert_eq!((tiers.get("A1"), tiers.get("AP4")), (Some(&1), Some(&2)));
 }
 

@@ -1,17 +1,20 @@
 //! From a module and linked text to the bytes of a cache file.
 //!
 //! ```text
-//! check the text -> encode each section -> lay out -> symbols (they hold addresses) -> digests -> manifest -> header -> emit
+//! check the text -> encode each section -> lay out -> symbols (they hold addresses) -> digests -> manifest -> emit -> chunk digests -> header
 //! ```
-//! The manifest stands last in the file, so that no other section's place depends on it.
+//! The number of bytes of the manifest and of the chunk table depends on no digest and no address, so that both can stand in front.
 
-use crate::header::{Architecture, HeaderRecord};
+use crate::digests as chunk_digests;
+use crate::header::{Architecture, Facts, HeaderRecord};
 use crate::manifest::{Builder, HexDigest, Manifest, ManifestSettings, ModuleId, ProfileSource, SectionDigest};
 use crate::section::{PAGE, SECTIONS, SectionId};
 use crate::symbols::{self, Symbols};
 use crate::text::{CodeItem, LinkedText, TextError};
+use crate::version::Version;
 use crate::{calls, edges, elf, functions, handlers, jump_table, memory, trampolines, traps};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use trjit_code::{CpuLevel, Settings};
 use trjit_module::fingerprint::abi_fingerprint;
 use trjit_module::memory_image::Imaged;
@@ -42,6 +45,8 @@ pub enum WriteError {
     Text(#[from] TextError),
     #[error("the module comes from a cache, which keeps the bytes of its data segments elsewhere; a cache is made from the wasm file")]
     Imaged,
+    #[error("the builder's version {found:?} is not three numbers")]
+    Version { found: String },
     #[error("the manifest can not be written")]
     Manifest(#[from] serde_json::Error),
 }
@@ -60,18 +65,15 @@ pub fn write(builder: CacheBuilder<'_>) -> Result<Vec<u8>, WriteError> {
     text.bytes.resize(text.bytes.len().next_multiple_of(PAGE), BREAKPOINT);
 
     let mut contents: [&[u8]; SECTIONS] = [&[]; SECTIONS];
-    contents[SectionId::Header as usize] = &[0; size_of::<HeaderRecord>()];
     contents[SectionId::Module as usize] = stored.flat_bytes();
     contents[SectionId::Code as usize] = stored.code();
     contents[SectionId::Data as usize] = stored.data();
     contents[SectionId::Memory as usize] = image.as_ref().map_or(&[], |image| &image.pages);
     contents[SectionId::Text as usize] = &text.bytes;
     tables.place(&mut contents);
-    let text_address = place(&contents, SectionId::Text);
-    let Symbols { symtab, strtab, count } = symbols::encode(&text.functions, module, text_address as u64, elf::elf_index(SectionId::Text));
-    contents[SectionId::Symtab as usize] = &symtab;
-    contents[SectionId::Strtab as usize] = &strtab;
 
+    let version = |text: &str| Version::parse(text).ok_or_else(|| WriteError::Version { found: text.to_string() });
+    let facts = Facts::new(ModuleId::of(module), abi_fingerprint(), settings, version(&builder.version)?, version(&builder.minimum_safe)?);
     let manifest = Manifest {
         format: crate::FORMAT_VERSION,
         builder,
@@ -81,13 +83,57 @@ pub fn write(builder: CacheBuilder<'_>) -> Result<Vec<u8>, WriteError> {
         settings: ManifestSettings::new(settings, level),
         profile: canonical(profile),
         tiers,
-        sections: digests(&contents),
+        sections: Default::default(),
     };
+    assemble(contents, &text, module, manifest, facts)
+}
+
+/// Lays out, and fills in what depends on places: symbols, the manifest's digests, the chunks' digests, the header.
+fn assemble(
+    contents: [&[u8]; SECTIONS],
+    text: &LinkedText,
+    module: &Module,
+    mut manifest: Manifest,
+    facts: Facts,
+) -> Result<Vec<u8>, WriteError> {
+    let symbols_at = |text_address| symbols::encode(&text.functions, module, text_address, elf::elf_index(SectionId::Text));
+    // Lengths depend on no address and no digest.
+    let mut contents = contents;
+    let draft = symbols_at(0);
+    (contents[SectionId::Symtab as usize], contents[SectionId::Strtab as usize]) = (&draft.symtab, &draft.strtab);
+    manifest.sections = digests(&contents);
+    let mut lens: [usize; SECTIONS] = std::array::from_fn(|index| contents[index].len());
+    lens[SectionId::Header as usize] = size_of::<HeaderRecord>();
+    lens[SectionId::Manifest as usize] = manifest.encode()?.len();
+    let places = settle(&mut lens);
+
+    let Symbols { symtab, strtab, count } = symbols_at(places[SectionId::Text as usize].start as u64);
+    (contents[SectionId::Symtab as usize], contents[SectionId::Strtab as usize]) = (&symtab, &strtab);
+    manifest.sections = digests(&contents);
     let manifest = manifest.encode()?;
-    let header = HeaderRecord::new(place(&contents, SectionId::Manifest), &manifest);
     contents[SectionId::Manifest as usize] = &manifest;
-    contents[SectionId::Header as usize] = header.as_bytes();
-    Ok(elf::emit(Architecture::X86_64, &contents, count))
+    let (no_header, no_chunks) = ([0; size_of::<HeaderRecord>()], vec![0; lens[SectionId::Digests as usize]]);
+    (contents[SectionId::Header as usize], contents[SectionId::Digests as usize]) = (&no_header, &no_chunks);
+
+    let mut bytes = elf::emit(Architecture::X86_64, &contents, count);
+    let chunks = chunk_digests::encode(&bytes, &chunk_digests::covered(&places));
+    bytes[places[SectionId::Digests as usize].clone()].copy_from_slice(&chunks);
+    let header = HeaderRecord::new(facts, &manifest, &chunks, &places);
+    bytes[places[SectionId::Header as usize].clone()].copy_from_slice(header.as_bytes());
+    Ok(bytes)
+}
+
+/// The places of sections of these lengths; the length of the chunk table follows from where the last one ends.
+pub(crate) fn settle(lens: &mut [usize; SECTIONS]) -> [Range<usize>; SECTIONS] {
+    lens[SectionId::Digests as usize] = 0;
+    loop {
+        let places = elf::layout(lens);
+        let needed = chunk_digests::len(chunk_digests::covered(&places).end);
+        if needed <= lens[SectionId::Digests as usize] {
+            return places;
+        }
+        lens[SectionId::Digests as usize] = needed;
+    }
 }
 
 /// The encoded tables beside the text.
@@ -117,10 +163,6 @@ impl Tables {
             contents[*id as usize] = bytes;
         }
     }
-}
-
-fn place(contents: &[&[u8]; SECTIONS], id: SectionId) -> usize {
-    elf::layout(&std::array::from_fn(|index| contents[index].len()))[id as usize].start
 }
 
 fn count_tiers(text: &LinkedText) -> BTreeMap<String, u32> {

@@ -2,8 +2,8 @@
 //!
 //! Invariant: what is compared is destructured, so that a new field does not compile until someone decided whether it matters.
 
-use crate::header::Architecture;
-use crate::manifest::{Builder, HexDigest, Manifest, ManifestSettings, ModuleId};
+use crate::header::{Architecture, Facts};
+use crate::manifest::ModuleId;
 use crate::refusal::Refusal;
 use crate::version::{MINIMUM_SAFE_BUILDER, Version};
 use trjit_code::{CpuFeatures, CpuLevel, MemoryStyle};
@@ -42,15 +42,14 @@ impl Expectations {
     }
 }
 
-/// The checks behind "corrupt", in their order.
-pub fn check(manifest: &Manifest, expected: &Expectations) -> Result<(), Refusal> {
-    // Not compared: `format` and `architecture` (checked before anything was read), `profile`, `tiers` and `sections` (they say what is inside).
-    let Manifest { format: _, builder, architecture: _, module, abi, settings, profile: _, tiers: _, sections: _ } = manifest;
-    let Expectations { module: expected_module, architecture: _, abi: expected_abi, memory, fuel, host, minimum_safe_builder } = expected;
-    check_module(*module, *expected_module)?;
-    check_engine(*abi, *expected_abi, settings, *memory, *fuel)?;
-    check_builder(builder, *minimum_safe_builder)?;
-    check_cpu(settings, *host)
+/// The checks behind "corrupt", in their order. `level` names the cache's CPU level for people, where it lacks something here.
+pub fn check(facts: &Facts, expected: &Expectations, level: impl Fn() -> String) -> Result<(), Refusal> {
+    let Facts { module_digest: _, wasm_len: _, abi, features: _, memory: _, fuel: _, reserved: _, builder: _, minimum_safe: _ } = facts;
+    let Expectations { module, architecture: _, abi: expected_abi, memory, fuel, host, minimum_safe_builder } = expected;
+    check_module(facts.module(), *module)?;
+    check_engine(*abi, *expected_abi, facts, *memory, *fuel)?;
+    check_builder(facts, *minimum_safe_builder)?;
+    check_cpu(facts, *host, level)
 }
 
 fn check_module(found: ModuleId, expected: Option<ModuleId>) -> Result<(), Refusal> {
@@ -60,59 +59,44 @@ fn check_module(found: ModuleId, expected: Option<ModuleId>) -> Result<(), Refus
     }
 }
 
-fn check_engine(abi: HexDigest, expected: Digest, settings: &ManifestSettings, memory: MemoryStyle, fuel: bool) -> Result<(), Refusal> {
-    if abi.0 != expected {
-        return Err(Refusal::OtherEngine { what: "ABI fingerprint", found: abi.0.short(), expected: expected.short() });
+fn check_engine(abi: Digest, expected: Digest, facts: &Facts, memory: MemoryStyle, fuel: bool) -> Result<(), Refusal> {
+    if abi != expected {
+        return Err(Refusal::OtherEngine { what: "ABI fingerprint", found: abi.short(), expected: expected.short() });
     }
-    // The level is a name for people; features have a check of their own.
-    let ManifestSettings { memory: found, fuel: found_fuel, level: _, features: _ } = settings;
-    if found != memory.name() {
-        return Err(Refusal::OtherEngine { what: "memory style", found: found.clone(), expected: memory.name().into() });
+    if facts.memory() != Some(memory) {
+        let found = facts.memory().map_or_else(|| format!("number {}", facts.memory), |style| style.name().to_string());
+        return Err(Refusal::OtherEngine { what: "memory style", found, expected: memory.name().into() });
     }
-    if *found_fuel != fuel {
+    if facts.fuel != u8::from(fuel) {
         let name = |counts: bool| if counts { "counted" } else { "not counted" };
-        return Err(Refusal::OtherEngine { what: "fuel", found: name(*found_fuel).into(), expected: name(fuel).into() });
+        return Err(Refusal::OtherEngine { what: "fuel", found: name(facts.fuel != 0).into(), expected: name(fuel).into() });
     }
     Ok(())
 }
 
-fn check_builder(builder: &Builder, minimum: Version) -> Result<(), Refusal> {
-    // Name and code generator are for people: what code relies on is in the ABI fingerprint, what is unsafe is told by the version.
-    let Builder { name: _, version, code_generator: _, minimum_safe } = builder;
-    // `Manifest::decode` refused versions that do not parse; 0.0.0 would be refused here.
-    let parse = |text: &str| Version::parse(text).unwrap_or(Version::new(0, 0, 0));
-    let (found, minimum) = (parse(version), parse(minimum_safe).max(minimum));
+fn check_builder(facts: &Facts, minimum: Version) -> Result<(), Refusal> {
+    let (found, minimum) = (facts.builder(), facts.minimum_safe().max(minimum));
     if found < minimum { Err(Refusal::UnsafeBuilder { found, minimum }) } else { Ok(()) }
 }
 
-fn check_cpu(settings: &ManifestSettings, host: CpuFeatures) -> Result<(), Refusal> {
-    let has = |name: &String| CpuFeatures::parse([name.as_str()]).is_ok_and(|feature| feature.minus(host).is_empty());
-    let missing: Vec<String> = settings.features.iter().filter(|name| !has(name)).cloned().collect();
+fn check_cpu(facts: &Facts, host: CpuFeatures, level: impl Fn() -> String) -> Result<(), Refusal> {
+    let (known, unknown) = facts.features();
+    let mut missing: Vec<String> = known.minus(host).iter().map(|feature| feature.name().to_string()).collect();
+    missing.extend((0..u32::BITS).filter(|bit| unknown & 1 << bit != 0).map(|bit| format!("feature {bit}, unknown to this build")));
     if missing.is_empty() {
         return Ok(());
     }
-    Err(Refusal::CpuFeatures { missing, level: settings.level.clone(), host_level: CpuLevel::best_for(host) })
+    Err(Refusal::CpuFeatures { missing, level: level(), host_level: CpuLevel::best_for(host) })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::ProfileSource;
     use trjit_code::Settings;
 
-    fn manifest() -> Manifest {
+    fn facts() -> Facts {
         let settings = Settings { features: CpuLevel::V2.features(), memory: MemoryStyle::Reserved, fuel: false };
-        Manifest {
-            format: 1,
-            builder: Builder::current("test 1".into()),
-            architecture: "x86-64".into(),
-            module: ModuleId::of_wasm(b"one"),
-            abi: HexDigest(abi_fingerprint()),
-            settings: ManifestSettings::new(settings, CpuLevel::V2),
-            profile: ProfileSource::All,
-            tiers: Default::default(),
-            sections: Default::default(),
-        }
+        Facts::new(ModuleId::of_wasm(b"one"), abi_fingerprint(), settings, Version::current(), MINIMUM_SAFE_BUILDER)
     }
 
     fn expectations() -> Expectations {
@@ -120,35 +104,40 @@ mod tests {
         Expectations { host: CpuLevel::V3.features(), ..Expectations::of_host(module, MemoryStyle::Reserved) }
     }
 
+    fn refusal(facts: &Facts, expected: &Expectations) -> Result<(), Refusal> {
+        check(facts, expected, || "level-of-test".into())
+    }
+
+    fn code(facts: &Facts, expected: &Expectations) -> Result<(), &'static str> {
+        refusal(facts, expected).map_err(|refusal| refusal.code())
+    }
+
     #[test]
     fn what_fits_is_accepted_with_and_without_a_module() {
-        assert_eq!(check(&manifest(), &expectations()), Ok(()));
-        assert_eq!(check(&manifest(), &Expectations { module: None, ..expectations() }), Ok(()));
+        assert_eq!(refusal(&facts(), &expectations()), Ok(()));
+        assert_eq!(refusal(&facts(), &Expectations { module: None, ..expectations() }), Ok(()));
     }
 
     #[test]
     fn each_mismatch_has_its_refusal() {
-        let code = |manifest: &Manifest, expected: &Expectations| check(manifest, expected).map_err(|refusal| refusal.code());
         let other = Some(ModuleId::of_wasm(b"two"));
-        assert_eq!(code(&manifest(), &Expectations { module: other, ..expectations() }), Err("other-module"));
-        assert_eq!(code(&manifest(), &Expectations { abi: Digest::of(b"x"), ..expectations() }), Err("other-engine"));
-        assert_eq!(code(&manifest(), &Expectations { memory: MemoryStyle::Checked, ..expectations() }), Err("other-engine"));
-        assert_eq!(code(&manifest(), &Expectations { fuel: true, ..expectations() }), Err("other-engine"));
+        assert_eq!(code(&facts(), &Expectations { module: other, ..expectations() }), Err("other-module"));
+        assert_eq!(code(&facts(), &Expectations { abi: Digest::of(b"x"), ..expectations() }), Err("other-engine"));
+        assert_eq!(code(&facts(), &Expectations { memory: MemoryStyle::Checked, ..expectations() }), Err("other-engine"));
+        assert_eq!(code(&facts(), &Expectations { fuel: true, ..expectations() }), Err("other-engine"));
+        assert_eq!(code(&Facts { memory: 9, ..facts() }, &expectations()), Err("other-engine"));
         let newer = Version::new(99, 0, 0);
-        assert_eq!(code(&manifest(), &Expectations { minimum_safe_builder: newer, ..expectations() }), Err("unsafe-builder"));
-        let mut withdrawn = manifest();
-        withdrawn.builder.minimum_safe = "99.0.0".into();
-        assert_eq!(code(&withdrawn, &expectations()), Err("unsafe-builder"));
+        assert_eq!(code(&facts(), &Expectations { minimum_safe_builder: newer, ..expectations() }), Err("unsafe-builder"));
+        assert_eq!(code(&Facts { minimum_safe: [99, 0, 0], ..facts() }, &expectations()), Err("unsafe-builder"));
     }
 
     #[test]
     fn lacking_features_are_named_and_the_level_that_serves() {
-        let mut forged = manifest();
-        forged.settings.features.push("avx512vbmi".into());
-        forged.settings.features.push("feature-of-the-future".into());
-        let refusal = check(&forged, &expectations()).unwrap_err();
+        let features = CpuLevel::V3.features().with(trjit_code::CpuFeature::Avx512vbmi).bits() | 1 << 31;
+        let refusal = refusal(&Facts { features, ..facts() }, &expectations()).unwrap_err();
         assert_eq!(refusal.code(), "cpu-features");
-        assert!(refusal.to_string().ends_with("lacks: avx512vbmi, feature-of-the-future"), "{refusal}");
+        assert!(refusal.to_string().ends_with("lacks: avx512vbmi, feature 31, unknown to this build"), "{refusal}");
+        assert!(refusal.to_string().contains("(level level-of-test)"), "{refusal}");
         assert!(refusal.help().contains("x86-64-v3"), "{}", refusal.help());
     }
 
@@ -161,13 +150,12 @@ mod tests {
             minimum_safe_builder: Version::new(99, 0, 0),
             ..expectations()
         };
-        let code = |expected: &Expectations| check(&manifest(), expected).map_err(|refusal| refusal.code());
-        assert_eq!(code(&wrong), Err("other-module"));
+        assert_eq!(code(&facts(), &wrong), Err("other-module"));
         wrong.module = None;
-        assert_eq!(code(&wrong), Err("other-engine"));
+        assert_eq!(code(&facts(), &wrong), Err("other-engine"));
         wrong.abi = abi_fingerprint();
-        assert_eq!(code(&wrong), Err("unsafe-builder"));
+        assert_eq!(code(&facts(), &wrong), Err("unsafe-builder"));
         wrong.minimum_safe_builder = MINIMUM_SAFE_BUILDER;
-        assert_eq!(code(&wrong), Err("cpu-features"));
+        assert_eq!(code(&facts(), &wrong), Err("cpu-features"));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! CacheBuilder { module, LinkedText, .. } -> write -> bytes -> write_file
-//! bytes -> Preamble (magic, version, architecture) -> sections -> manifest -> digests -> compatibility -> CacheFile | Refusal
+//! bytes -> Preamble (magic, version, architecture) -> header -> places -> digests of what a start needs -> compatibility -> CacheFile | Refusal
 //! ```
 //! Each section of the file is a module of this crate, with its layout at the top and writer and reader beside each other; `docs/format.md` tells the
 //! same for readers of other languages.
@@ -14,6 +14,7 @@
 pub mod builder;
 pub mod calls;
 pub mod compat;
+pub mod digests;
 pub mod edges;
 mod elf;
 pub mod functions;
@@ -41,9 +42,9 @@ mod forged_tests;
 
 pub use builder::{CacheBuilder, WriteError, write};
 pub use compat::Expectations;
-pub use header::{Architecture, FORMAT_VERSION, Preamble};
+pub use header::{Architecture, FORMAT_VERSION, Facts, Preamble};
 pub use manifest::{Builder, HexDigest, Manifest, ModuleId, ProfileSource};
-pub use reader::CacheFile;
+pub use reader::{CacheFile, Damaged};
 pub use refusal::Refusal;
 pub use section::SectionId;
 pub use text::{CodeItem, Edge, LinkedText, PlacedFunction, TextError};

@@ -8,8 +8,8 @@
 //! Digests are BLAKE3, 64 hexadecimal digits. Keys come in this order, maps sorted by key; no time, path or host name is in it. Unknown keys are refused: the
 //! format version grows with every new one.
 
-use crate::header::{Architecture, FORMAT_VERSION};
-use crate::section::{SECTIONS, SectionId};
+use crate::header::{Architecture, FORMAT_VERSION, Facts};
+use crate::section::SectionId;
 use crate::version::{MINIMUM_SAFE_BUILDER, Version};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -188,12 +188,31 @@ impl Manifest {
         if let Some(id) = SectionId::digested().find(|id| !manifest.sections.contains_key(id.name())) {
             return Err(format!("no digest of section {id}"));
         }
-        if manifest.sections.len() != SECTIONS - 2 {
-            return Err(format!("digests of {} sections, expected {}", manifest.sections.len(), SECTIONS - 2));
+        let expected = SectionId::digested().count();
+        if manifest.sections.len() != expected {
+            return Err(format!("digests of {} sections, expected {expected}", manifest.sections.len()));
         }
         for version in [&manifest.builder.version, &manifest.builder.minimum_safe] {
             Version::parse(version).ok_or_else(|| format!("builder version {version:?} is not three numbers"))?;
         }
         Ok(manifest)
+    }
+
+    /// Checks that the manifest says what the header says; the error is the first difference.
+    pub fn check_facts(&self, facts: &Facts) -> Result<(), String> {
+        let features = self.settings.features.len() == facts.features().0.iter().count() + facts.features().1.count_ones() as usize;
+        let agree = [
+            ("module", self.module == facts.module()),
+            ("ABI fingerprint", self.abi.0 == facts.abi),
+            ("builder", Version::parse(&self.builder.version) == Some(facts.builder())),
+            ("minimum safe builder", Version::parse(&self.builder.minimum_safe) == Some(facts.minimum_safe())),
+            ("memory style", Some(self.settings.memory.as_str()) == facts.memory().map(MemoryStyle::name)),
+            ("fuel", u8::from(self.settings.fuel) == facts.fuel),
+            ("CPU features", self.settings.known_features() == facts.features().0 && features),
+        ];
+        match agree.iter().find(|(_, same)| !same) {
+            Some((what, _)) => Err(format!("its {what} is not what the header says")),
+            None => Ok(()),
+        }
     }
 }

@@ -1,43 +1,48 @@
-//! Reading a cache file in place: [`CacheFile::open`] runs every check in its fixed order, the accessors hand out the sections.
+//! Reading a cache file in place.
 //!
 //! ```text
-//! parse    preamble -> sections -> header's and manifest's agreement -> manifest digest -> manifest
-//! verify   for each section: size and digest, then order, bounds and agreement with the others
-//! check    compatibility with module, engine, CPU
+//! open        preamble -> header's own digest -> places -> chunk table -> chunks in front of the text -> compatibility with module, engine, CPU
+//! ensure      the digests of the chunks that a range overlaps, once: before the first use of the text and of what stands behind it
+//! verify_all  everything: the ELF frame, the manifest, each section's digest, then order, bounds and agreement with the others. For tools and tests
 //! ```
-//! Each section is verified by itself, so that a later version may put it off to the section's first use; this one verifies all before any is used.
-//! Lookups neither allocate nor lock: signal handlers may use them.
+//! Lookups neither allocate nor lock: signal handlers may use them. They hold against any bytes.
 
 use crate::calls::Calls;
 use crate::compat::{self, Expectations};
+use crate::digests::{self, Chunks};
 use crate::edges::Edges;
 use crate::functions::Functions;
 use crate::handlers::Handlers;
-use crate::header::{Architecture, HEADER_OFFSET, HeaderRecord, Preamble};
+use crate::header::{Architecture, Facts, HeaderRecord, Preamble};
 use crate::manifest::{MAX_MANIFEST, Manifest, ModuleId};
 use crate::memory::Extents;
 use crate::refusal::Refusal;
 use crate::section::{PAGE, SECTIONS, SectionId};
+use crate::table::records;
 use crate::text::{MAX_TEXT, PlacedFunction};
 use crate::traps::Traps;
 use crate::{elf, jump_table, trampolines};
 use bytes::Bytes;
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 use trjit_code::{CallSite, HandlerSite, LAZY_STUB_CODE, TrapSite};
 use trjit_module::vm::VmTrampolines;
 use trjit_module::{Digest, Module};
 
-/// A cache file in memory, usually mapped. Clones share the bytes.
+/// A cache file in memory, usually mapped. Clones share the bytes and what was verified of them.
 #[derive(Clone)]
 pub struct CacheFile {
     bytes: Bytes,
     architecture: Architecture,
+    header: HeaderRecord,
     sections: [Range<usize>; SECTIONS],
-    manifest: Manifest,
+    chunks: Chunks,
+    manifest: Arc<OnceLock<Result<Manifest, Refusal>>>,
 }
 
 impl CacheFile {
-    /// Runs all checks; what comes back may be used. `bytes` must begin at a multiple of 8, as mappings and allocations do.
+    /// Runs the checks of a start; what comes back may be used. The text must be [ensured](Self::ensure_mapped) before it runs, and sections behind it before they are
+    /// used; lookups see to that themselves. `bytes` must begin at a multiple of 8, as mappings and allocations do.
     pub fn open(bytes: Bytes, expected: &Expectations) -> Result<CacheFile, Refusal> {
         let preamble = Preamble::read(&bytes)?;
         if preamble.architecture != expected.architecture {
@@ -45,12 +50,12 @@ impl CacheFile {
             return Err(Refusal::OtherArchitecture { found, expected: expected.architecture });
         }
         let file = CacheFile::parse_after(preamble, bytes)?;
-        file.verify_all()?;
-        compat::check(&file.manifest, expected)?;
+        file.ensure(file.section_range(SectionId::Module).start..file.section_range(SectionId::JumpTable).end)?;
+        file.check(expected)?;
         Ok(file)
     }
 
-    /// Finds the sections and reads the manifest. Enough to look at a file (of any architecture), not to run it: sections are not verified.
+    /// Finds the sections. Enough to look at a file (of any architecture), not to run it.
     pub fn parse(bytes: Bytes) -> Result<CacheFile, Refusal> {
         let preamble = Preamble::read(&bytes)?;
         CacheFile::parse_after(preamble, bytes)
@@ -61,35 +66,90 @@ impl CacheFile {
         if !bytes.as_ptr().addr().is_multiple_of(8) {
             return Err(Refusal::Unreadable { reason: "its bytes do not begin at a multiple of 8 in memory".into() });
         }
-        let sections = elf::sections(&bytes)?;
-        let header_place = HEADER_OFFSET..HEADER_OFFSET + size_of::<HeaderRecord>();
-        if sections[SectionId::Header as usize] != header_place {
-            return Err(Refusal::corrupt(SectionId::Header.name(), format!("the section is not at {header_place:?}")));
-        }
-        let place = &sections[SectionId::Manifest as usize];
-        let manifest = read_manifest(&bytes, place, &header, architecture)?;
-        Ok(CacheFile { bytes, architecture, sections, manifest })
+        let sections = header.check(bytes.len())?;
+        let chunks = Chunks::new(digests::covered(&sections));
+        let file = CacheFile { bytes, architecture, header, sections, chunks, manifest: Arc::default() };
+        file.check_against(SectionId::Digests, header.chunks_digest, "the header")?;
+        Ok(file)
     }
 
-    /// Verifies every section, in file order.
+    /// Whether the cache fits these expectations.
+    pub fn check(&self, expected: &Expectations) -> Result<(), Refusal> {
+        let level = || self.manifest().map_or_else(|_| "unknown".to_string(), |manifest| manifest.settings.level.clone());
+        compat::check(&self.header.facts, expected, level)
+    }
+
+    /// Verifies the chunks of the file that overlap `range` (offsets in the file), unless they were before.
+    pub fn ensure(&self, range: Range<usize>) -> Result<(), Refusal> {
+        self.ensure_by(range, |part| self.bytes.get(part).map(Digest::of))
+    }
+
+    /// The same for a section.
+    pub fn ensure_section(&self, id: SectionId) -> Result<(), Refusal> {
+        self.ensure(self.section_range(id))
+    }
+
+    /// The same for a section that is also mapped elsewhere, as `mapped`: the pages that are read are those that will be used.
+    pub fn ensure_mapped(&self, id: SectionId, mapped: &[u8]) -> Result<(), Refusal> {
+        let range = self.section_range(id);
+        // The first and the last chunk may be shared with the section's neighbours.
+        let digest_of = |part: Range<usize>| {
+            let inside = part.start.clamp(range.start, range.end)..part.end.clamp(range.start, range.end);
+            let before = self.bytes.get(part.start..inside.start.max(part.start))?;
+            let behind = self.bytes.get(inside.end.min(part.end)..part.end)?;
+            let inside = mapped.get(inside.start - range.start..inside.end - range.start)?;
+            Some(Digest::of_pieces(&[before, inside, behind]))
+        };
+        self.ensure_by(range.clone(), digest_of)
+    }
+
+    fn ensure_by(&self, range: Range<usize>, digest_of: impl Fn(Range<usize>) -> Option<Digest>) -> Result<(), Refusal> {
+        self.chunks.ensure(self.chunk_table(), range.clone(), digest_of).map_err(|part| {
+            let at = part.start.max(range.start);
+            let section = SectionId::ALL.iter().find(|&&id| self.sections[id as usize].contains(&at));
+            let reason = format!("the bytes {part:?} of the file do not have their digest");
+            Refusal::corrupt(section.map_or("the file", |id| id.name()), reason)
+        })
+    }
+
+    /// Whether a section is whole, for signal handlers: neither allocates nor locks.
+    fn is_whole(&self, id: SectionId) -> bool {
+        self.chunks.ensure(self.chunk_table(), self.section_range(id), |part| self.bytes.get(part).map(Digest::of)).is_ok()
+    }
+
+    fn chunk_table(&self) -> &[Digest] {
+        records(self.section(SectionId::Digests)).unwrap_or(&[])
+    }
+
+    /// Verifies everything: the frame, the manifest, and every section in file order.
     pub fn verify_all(&self) -> Result<(), Refusal> {
-        SectionId::digested().try_for_each(|id| self.verify(id))
+        if elf::sections(&self.bytes)? != self.sections {
+            return Err(Refusal::corrupt("ELF section table", "the places of the sections are not those of the header"));
+        }
+        self.manifest()?;
+        SectionId::digested().try_for_each(|id| self.verify(id))?;
+        self.ensure(0..self.chunks.covered().end)
     }
 
     /// Verifies one section against the manifest, then what it says against the sections before it.
     pub fn verify(&self, id: SectionId) -> Result<(), Refusal> {
         let corrupt = |reason| Refusal::corrupt(id.name(), reason);
         let bytes = self.section(id);
-        if let Some(expected) = self.manifest.sections.get(id.name()) {
+        if let Some(expected) = self.manifest()?.sections.get(id.name()) {
             if bytes.len() as u64 != expected.size {
                 return Err(corrupt(format!("{} bytes, the manifest says {}", bytes.len(), expected.size)));
             }
-            let found = Digest::of(bytes);
-            if found != expected.digest.0 {
-                return Err(corrupt(format!("its digest is {}, the manifest says {}", found.short(), expected.digest.0.short())));
-            }
+            self.check_against(id, expected.digest.0, "the manifest")?;
         }
         self.check_content(id).map_err(corrupt)
+    }
+
+    fn check_against(&self, id: SectionId, expected: Digest, whose: &str) -> Result<(), Refusal> {
+        let found = Digest::of(self.section(id));
+        if found == expected {
+            return Ok(());
+        }
+        Err(Refusal::corrupt(id.name(), format!("its digest is {}, {whose} says {}", found.short(), expected.short())))
     }
 
     /// Order, bounds and agreement of a section whose digest is right: the second line, for files that were made wrong.
@@ -103,7 +163,7 @@ impl CacheFile {
             SectionId::Module => self.check_module(),
             SectionId::Functions => {
                 let (functions, types) = counts()?;
-                let features = self.manifest.settings.known_features();
+                let (features, _) = self.header.facts.features();
                 Functions::view(self.section(id))?.check(text_len, functions, types, features)
             }
             SectionId::Trampolines => trampolines::check(trampolines::view(self.section(id))?, self.functions(), counts()?.1),
@@ -114,15 +174,16 @@ impl CacheFile {
             SectionId::Handlers => Handlers::view(self.section(id))?.check(text_len),
             SectionId::Extents => Extents::view(self.section(id))?.check(self.section(SectionId::Memory).len(), &self.flat_module()?),
             SectionId::Text => check_text(self.section(id), self.architecture),
-            SectionId::Header | SectionId::Manifest => Ok(()),
+            SectionId::Header | SectionId::Digests | SectionId::Manifest => Ok(()),
             SectionId::Code | SectionId::Data | SectionId::Memory | SectionId::Symtab | SectionId::Strtab => Ok(()),
         }
     }
 
     fn check_module(&self) -> Result<(), String> {
         let module = self.flat_module()?;
-        if ModuleId::of(&module) != self.manifest.module {
-            return Err(format!("it is of module {}, the manifest says {}", ModuleId::of(&module), self.manifest.module));
+        let named = self.header.facts.module();
+        if ModuleId::of(&module) != named {
+            return Err(format!("it is of module {}, the header says {named}", ModuleId::of(&module)));
         }
         let header = module.header();
         for (id, expected) in [(SectionId::Code, header.code.len), (SectionId::Data, header.data.len)] {
@@ -138,13 +199,32 @@ impl CacheFile {
         Module::from_flat(bytes(SectionId::Module), bytes(SectionId::Code), bytes(SectionId::Data)).map_err(|error| error.to_string())
     }
 
-    /// The module, in place: nothing is parsed or copied.
+    /// The module, in place: nothing is parsed or copied. Its code and data are verified, since whoever has the module reads them without asking.
     pub fn module(&self) -> Result<Module, Refusal> {
+        [SectionId::Module, SectionId::Code, SectionId::Data].into_iter().try_for_each(|id| self.ensure_section(id))?;
         self.flat_module().map_err(|reason| Refusal::corrupt(SectionId::Module.name(), reason))
     }
 
-    pub fn manifest(&self) -> &Manifest {
-        &self.manifest
+    /// The manifest, verified and parsed when it is first asked for; it says what the header's facts say.
+    pub fn manifest(&self) -> Result<&Manifest, Refusal> {
+        self.manifest.get_or_init(|| self.read_manifest()).as_ref().map_err(Refusal::clone)
+    }
+
+    fn read_manifest(&self) -> Result<Manifest, Refusal> {
+        let corrupt = |reason| Refusal::corrupt(SectionId::Manifest.name(), reason);
+        let bytes = self.section(SectionId::Manifest);
+        if bytes.len() > MAX_MANIFEST {
+            return Err(corrupt(format!("{} bytes, at most {MAX_MANIFEST} are allowed", bytes.len())));
+        }
+        self.check_against(SectionId::Manifest, self.header.manifest_digest, "the header")?;
+        let manifest = Manifest::decode(bytes, self.architecture).map_err(corrupt)?;
+        manifest.check_facts(&self.header.facts).map_err(corrupt)?;
+        Ok(manifest)
+    }
+
+    /// What the cache was made for.
+    pub fn facts(&self) -> &Facts {
+        &self.header.facts
     }
 
     pub fn architecture(&self) -> Architecture {
@@ -211,14 +291,14 @@ impl CacheFile {
         Edges::view(self.section(SectionId::Edges)).unwrap_or_default()
     }
 
-    /// The trap of the instruction at that text offset.
-    pub fn lookup_trap(&self, text_offset: u32) -> Option<TrapSite> {
-        self.traps().lookup(text_offset)
+    /// The trap of the instruction at that text offset; the error says that the table is damaged.
+    pub fn lookup_trap(&self, text_offset: u32) -> Result<Option<TrapSite>, Damaged> {
+        if self.is_whole(SectionId::Traps) { Ok(self.traps().lookup(text_offset)) } else { Err(Damaged) }
     }
 
-    /// The call that returns to that text offset.
+    /// The call that returns to that text offset. None where the table is damaged: only backtraces use it.
     pub fn lookup_call(&self, text_offset: u32) -> Option<CallSite> {
-        self.calls().lookup(text_offset)
+        if self.is_whole(SectionId::Calls) { self.calls().lookup(text_offset) } else { None }
     }
 
     /// Where an exception goes that leaves the callee of the call that returns to that text offset.
@@ -232,28 +312,14 @@ impl CacheFile {
     }
 }
 
+/// A table that is needed does not have its digest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Damaged;
+
 impl std::fmt::Debug for CacheFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "CacheFile({} bytes of module {})", self.bytes.len(), self.manifest.module)
+        write!(f, "CacheFile({} bytes of module {})", self.bytes.len(), self.header.facts.module())
     }
-}
-
-fn read_manifest(bytes: &[u8], place: &Range<usize>, header: &HeaderRecord, architecture: Architecture) -> Result<Manifest, Refusal> {
-    let corrupt = |reason| Refusal::corrupt(SectionId::Manifest.name(), reason);
-    if (header.manifest_offset, header.manifest_len) != (place.start as u64, place.len() as u64) {
-        let reason =
-            format!("{} bytes at {}, the header says {} at {}", place.len(), place.start, header.manifest_len, header.manifest_offset);
-        return Err(corrupt(reason));
-    }
-    if place.len() > MAX_MANIFEST {
-        return Err(corrupt(format!("{} bytes, at most {MAX_MANIFEST} are allowed", place.len())));
-    }
-    let manifest = bytes.get(place.clone()).unwrap_or(&[]);
-    let found = Digest::of(manifest);
-    if found != header.manifest_digest {
-        return Err(corrupt(format!("its digest is {}, the header says {}", found.short(), header.manifest_digest.short())));
-    }
-    Manifest::decode(manifest, architecture).map_err(corrupt)
 }
 
 fn check_text(text: &[u8], architecture: Architecture) -> Result<(), String> {

@@ -30,41 +30,44 @@ macro_rules! sections {
     };
 }
 
+// What a start reads stands first and together, behind it the text, then what only some runs need, and last what only tools read.
 sections! {
-    /// Magic, format version and the manifest's place and digest, at a fixed offset: [`header`](crate::header).
+    /// Magic, format version, what decides whether the cache fits, and the places of all sections, at a fixed offset: [`header`](crate::header).
     Header = ".trjit.header", 64;
+    /// A digest for each chunk of the file: [`digests`](crate::digests).
+    Digests = ".trjit.digests", 32;
+    /// The [`manifest`](crate::manifest).
+    Manifest = ".trjit.manifest", 8;
     /// The flat module, used in place: [`trjit_module::flat`].
     Module = ".trjit.module", 64;
     /// Which code lies where: [`functions`](crate::functions).
     Functions = ".trjit.functions", 8;
     /// Crossings of each type: [`trampolines`](crate::trampolines).
     Trampolines = ".trjit.trampolines", 8;
-    /// Direct calls: [`edges`](crate::edges).
-    Edges = ".trjit.edges", 8;
-    /// Instructions that may trap: [`traps`](crate::traps).
-    Traps = ".trjit.traps", 8;
-    /// Return addresses: [`calls`](crate::calls).
-    Calls = ".trjit.calls", 8;
     /// Calls that exceptions are caught from: [`handlers`](crate::handlers).
     Handlers = ".trjit.handlers", 8;
     /// Which pages of `.trjit.memory` go where: [`memory`](crate::memory).
     Extents = ".trjit.extents", 8;
-    /// Contents of the wasm code section, for the interpreter.
-    Code = ".trjit.code", 64;
-    /// Bytes of the data segments that are not in `.trjit.memory`.
-    Data = ".trjit.data", 64;
     /// The jump table of a fresh instance: [`jump_table`](crate::jump_table).
     JumpTable = ".trjit.jumptable", PAGE;
     /// Pages that fresh memories begin with: [`memory`](crate::memory).
     Memory = ".trjit.memory", PAGE;
     /// Machine code: [`text`](crate::text).
     Text = ".text", TEXT_ALIGN;
+    /// Instructions that may trap: [`traps`](crate::traps).
+    Traps = ".trjit.traps", 8;
+    /// Return addresses: [`calls`](crate::calls).
+    Calls = ".trjit.calls", 8;
+    /// Bytes of the data segments that are not in `.trjit.memory`.
+    Data = ".trjit.data", 64;
+    /// Contents of the wasm code section, for the interpreter.
+    Code = ".trjit.code", 64;
+    /// Direct calls: [`edges`](crate::edges).
+    Edges = ".trjit.edges", 8;
     /// A symbol for each function, for tools.
     Symtab = ".symtab", 8;
     /// Names of the symbols.
     Strtab = ".strtab", 1;
-    /// The [`manifest`](crate::manifest).
-    Manifest = ".trjit.manifest", 8;
 }
 
 /// Number of sections.
@@ -76,9 +79,9 @@ impl SectionId {
         SectionId::ALL.iter().copied().find(|id| id.name().as_bytes() == name)
     }
 
-    /// Sections whose digest stands in the manifest: all but the header, which holds the manifest's, and the manifest itself.
+    /// Sections whose digest stands in the manifest: all but the header, and the two whose digest the header holds.
     pub fn digested() -> impl Iterator<Item = SectionId> {
-        SectionId::ALL.iter().copied().filter(|id| !matches!(id, SectionId::Header | SectionId::Manifest))
+        SectionId::ALL.iter().copied().filter(|id| !matches!(id, SectionId::Header | SectionId::Digests | SectionId::Manifest))
     }
 }
 

@@ -42,8 +42,8 @@ fn everything_comes_back() {
 #[test]
 fn lookups_find_exact_offsets_and_enclosing_code() {
     let file = CacheFile::open(cache(), &expectations()).unwrap();
-    assert_eq!(file.lookup_trap(22).unwrap().code, TrapCode::Unreachable);
-    assert_eq!([21, 23, 0, u32::MAX].map(|offset| file.lookup_trap(offset)), [None; 4]);
+    assert_eq!(file.lookup_trap(22).unwrap().unwrap().code, TrapCode::Unreachable);
+    assert_eq!([21, 23, 0, u32::MAX].map(|offset| file.lookup_trap(offset)), [Ok(None); 4]);
     assert_eq!(file.lookup_call(37).unwrap().wasm, 13);
     assert_eq!([36, 38].map(|offset| file.lookup_call(offset)), [None; 2]);
     let what = |offset| file.function_at(offset).map(|placed| placed.what);
@@ -57,7 +57,7 @@ fn lookups_find_exact_offsets_and_enclosing_code() {
 fn the_manifest_tells_what_the_cache_is() {
     let module = module();
     let file = CacheFile::parse(cache()).unwrap();
-    let manifest = file.manifest();
+    let manifest = file.manifest().unwrap();
     assert_eq!(manifest.module, ModuleId::of(&module));
     assert_eq!(manifest.module, ModuleId::of_wasm(&wat::parse_str(WAT).unwrap()));
     assert_eq!(manifest.abi.0, abi_fingerprint());

@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use trjit_module::ValType;
+use trjit_module::{TrapCode, ValType};
 use trjit_runtime::{Engine, Error, Instance, Limits, Linker, Module, Reason, Store, Trap, Val};
 use trjit_wasi::{WasiCtx, WasiCtxBuilder};
 
@@ -168,7 +168,7 @@ fn ended(trap: Trap, path: &Path) -> Result<u8> {
         Reason::Trap(_) | Reason::Exception(_) => {
             ui::error(&format!("`{}` failed: {trap}", path.display()));
             print_backtrace(&trap);
-            Ok(exit::TRAP)
+            Ok(if trap.code() == Some(TrapCode::DamagedCache) { exit::CACHE_REFUSED } else { exit::TRAP })
         }
         Reason::Host(error) => {
             ui::error(&format!("`{}` failed: {error}", path.display()));

@@ -68,6 +68,17 @@ impl CpuFeatures {
         self.0 & 1 << feature as u32 != 0
     }
 
+    /// A bit for each feature, by its number.
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// The features that this build knows among `bits`, and the bits that it does not.
+    pub fn from_bits(bits: u32) -> (CpuFeatures, u32) {
+        let known = CpuFeature::ALL.iter().fold(CpuFeatures::NONE, |set, &feature| set.with(feature)).0;
+        (CpuFeatures(bits & known), bits & !known)
+    }
+
     /// What is in `self` and not in `other`.
     pub const fn minus(self, other: CpuFeatures) -> CpuFeatures {
         CpuFeatures(self.0 & !other.0)

@@ -55,6 +55,8 @@ trap_codes! {
     WouldBlockForever = 14, "atomic wait would block forever";
     /// The store's fuel is used up.
     OutOfFuel = 15, "all fuel consumed by WebAssembly";
+    /// Compiled code trapped, and the cache's table that tells why does not have its digest. Never in a trap table.
+    DamagedCache = 16, "the cache is damaged: what this trap means can not be read from it; copy the file again, or assemble the module again";
 }
 
 impl std::fmt::Display for TrapCode {

@@ -13,7 +13,7 @@ use crate::mmap::{PAGE, Reservation, SealError};
 use std::io;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
-use trjit_cache_format::{CacheFile, CodeItem, PlacedFunction, Refusal, SectionId};
+use trjit_cache_format::{CacheFile, CodeItem, Damaged, PlacedFunction, Refusal, SectionId};
 use trjit_code::unit::OutOfReach;
 use trjit_code::{CallSite, CompiledFunction, HandlerSite, LAZY_STUB_CODE, TrapSite};
 use trjit_module::{FuncIndex, TrapCode};
@@ -40,12 +40,18 @@ pub enum ImageError {
     Executable { reason: io::Error },
     #[error("a text of {len} bytes at {offset} in the file can not be mapped with pages of {PAGE} bytes")]
     Pages { offset: usize, len: usize },
+    /// The text does not have its digest.
+    #[error(transparent)]
+    Refused(#[from] Box<Refusal>),
 }
 
 /// The cache can not be used here, for those who then go on without it.
 impl From<ImageError> for Refusal {
     fn from(error: ImageError) -> Refusal {
-        Refusal::Unreadable { reason: error.to_string() }
+        match error {
+            ImageError::Refused(refusal) => *refusal,
+            error => Refusal::Unreadable { reason: error.to_string() },
+        }
     }
 }
 
@@ -98,7 +104,7 @@ impl Image {
         Ok(Image { reservation, cached: None, batches: Batches::new(), free: Mutex::new(PAGE) })
     }
 
-    /// An image with the cache's text, mapped private and read-execute from the file. The cache verified the text when it was opened.
+    /// An image with the cache's text, mapped private and read-execute from the file, and verified there: nothing can run it before there is an image.
     pub fn from_cache(cache: &MappedCache) -> Result<Image, ImageError> {
         let Range { start, end } = cache.file().section_range(SectionId::Text);
         let len = end - start;
@@ -106,7 +112,8 @@ impl Image {
             return Err(ImageError::Pages { offset: start, len });
         }
         let mut reservation = reserve(len, JIT_ROOM)?;
-        reservation.map_file(cache.fd(), start as u64, len).map_err(image_error)?;
+        let text = reservation.map_file(cache.fd(), start as u64, len).map_err(image_error)?;
+        cache.file().ensure_mapped(SectionId::Text, text).map_err(Box::new)?;
         Ok(Image { reservation, cached: Some(cache.file().clone()), batches: Batches::new(), free: Mutex::new(len) })
     }
 
@@ -195,10 +202,14 @@ impl Image {
         self.batches.len()
     }
 
-    /// Reason and wasm position (`u32::MAX` where there is none) of the trap of the instruction at exactly that offset. Neither allocates nor locks.
+    /// Reason and wasm position (`u32::MAX` where there is none) of the trap of the instruction at exactly that offset; where a cache's table is damaged, any
+    /// instruction of its text is one of [`TrapCode::DamagedCache`]. Neither allocates nor locks.
     pub fn trap_at(&self, offset: u32) -> Option<(TrapCode, u32)> {
         let site = match self.cached_at(offset) {
-            Some(cache) => cache.lookup_trap(offset),
+            Some(cache) => match cache.lookup_trap(offset) {
+                Ok(site) => site,
+                Err(Damaged) => return Some((TrapCode::DamagedCache, u32::MAX)),
+            },
             None => self.batches.at(offset)?.trap_at(offset),
         };
         site.map(|site| (site.code, site.wasm))

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use trjit_cache_format::{CacheFile, Expectations, Manifest, Refusal, SectionId};
+use trjit_cache_format::{CacheFile, Expectations, Refusal, SectionId};
 use trjit_module::Module;
 use trjit_module::memory_image::Extent;
 use trjit_module::vm::VmTrampolines;
@@ -32,20 +32,20 @@ pub struct MappedCache {
 }
 
 impl MappedCache {
-    /// Opens, maps and checks. The first check that fails is the refusal.
+    /// Opens, maps and checks all but the text, which the image verifies. The first check that fails is the refusal.
     pub fn open(path: &Path, expected: &Expectations) -> Result<MappedCache, Refusal> {
         let (fd, bytes) = map(path)?;
         Ok(MappedCache { file: CacheFile::open(bytes, expected)?, fd: Arc::new(fd) })
     }
 
-    /// Opens and maps a file only to look at it: nothing but the manifest is verified, and no image can be made of it.
+    /// Opens and maps a file only to look at it: nothing but its header is verified, and no image can be made of it.
     pub fn inspect(path: &Path) -> Result<CacheFile, Refusal> {
         CacheFile::parse(map(path)?.1)
     }
 
     /// Whether the cache fits these expectations, too.
     pub fn check(&self, expected: &Expectations) -> Result<(), Refusal> {
-        trjit_cache_format::compat::check(self.manifest(), expected)
+        self.file.check(expected)
     }
 
     /// The module, in place: slices of the mapping.
@@ -56,10 +56,6 @@ impl MappedCache {
     /// Sections and tables.
     pub fn file(&self) -> &CacheFile {
         &self.file
-    }
-
-    pub fn manifest(&self) -> &Manifest {
-        self.file.manifest()
     }
 
     /// Crossings by type of the module.

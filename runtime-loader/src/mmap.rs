@@ -155,14 +155,16 @@ impl Reservation {
         if whole && pages.start < pages.end && pages.end <= self.len { Ok(()) } else { Err(SealError::Range) }
     }
 
-    /// Maps a part of a file read-execute at offset 0, which nothing was placed at before.
-    pub(crate) fn map_file(&mut self, file: impl AsFd, offset: u64, len: usize) -> Result<(), SealError> {
+    /// Maps a part of a file read-execute at offset 0, which nothing was placed at before; the mapped bytes.
+    pub(crate) fn map_file(&mut self, file: impl AsFd, offset: u64, len: usize) -> Result<&[u8], SealError> {
         self.check(&(0..len))?;
         let protection = ProtFlags::READ | ProtFlags::EXEC;
         // SAFETY: the range lies within this reservation (checked), which this object owns; `&mut self` and the contract say that nobody uses
         // its pages yet.
         let mapped = unsafe { mmap(self.at(0).cast(), len, protection, MapFlags::PRIVATE | MapFlags::FIXED, file, offset) };
-        mapped.map(|_| ()).map_err(SealError::Executable)
+        mapped.map_err(SealError::Executable)?;
+        // SAFETY: the range was just mapped readable, is never written, and lives as long as this object.
+        Ok(unsafe { std::slice::from_raw_parts(self.at(0), len) })
     }
 
     /// Copies `code` onto the pages at `offset` and makes them executable; the rest of the last page is filled with `fill`. Each page is

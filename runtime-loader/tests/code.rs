@@ -224,7 +224,7 @@ fn files_that_can_not_be_opened_are_unreadable() {
     damaged[text.start + 17] ^= 1;
     std::fs::write(&empty, &damaged).unwrap();
     assert_eq!(code(&empty), "corrupt");
-    assert_eq!(MappedCache::inspect(&empty).unwrap().manifest(), open(&path).manifest());
+    assert_eq!(MappedCache::inspect(&empty).unwrap().manifest(), open(&path).file().manifest());
 }
 
 #[test]

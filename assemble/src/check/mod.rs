@@ -104,7 +104,7 @@ impl<'a> Check<'a> {
         let missing: Vec<Planned> = self.plan.functions.iter().copied().filter(|planned| !self.in_file.direct(planned.function)).collect();
         self.progress.begin(Phase::Check, (self.placed.len() + missing.len()) as u64);
         self.check_sections();
-        self.check_manifest();
+        self.check_manifest()?;
         self.check_plan();
         self.check_trampolines();
         self.check_gaps();
@@ -137,7 +137,12 @@ impl<'a> Check<'a> {
                 SectionId::Extents => &extents,
                 SectionId::Memory => image.as_ref().map_or(&[], |image| &image.pages),
                 // `verify_all`, and below: the manifest, the plan's functions, each unit's rows and calls.
-                SectionId::Header | SectionId::Manifest | SectionId::Functions | SectionId::Trampolines | SectionId::JumpTable => continue,
+                SectionId::Header
+                | SectionId::Digests
+                | SectionId::Manifest
+                | SectionId::Functions
+                | SectionId::Trampolines
+                | SectionId::JumpTable => continue,
                 SectionId::Edges | SectionId::Traps | SectionId::Calls | SectionId::Handlers | SectionId::Text => continue,
                 // For tools only: no run reads them.
                 SectionId::Symtab | SectionId::Strtab => continue,
@@ -149,8 +154,8 @@ impl<'a> Check<'a> {
     }
 
     /// The manifest promises what the options say.
-    fn check_manifest(&mut self) {
-        let (options, manifest) = (self.inputs.options, self.file.manifest());
+    fn check_manifest(&mut self) -> Result<(), CheckError> {
+        let (options, manifest) = (self.inputs.options, self.file.manifest().map_err(CheckError::Refused)?);
         let features = options.settings().features;
         let mut settings = vec![
             ("memory style", manifest.settings.memory.clone(), options.memory.name().to_string()),
@@ -168,6 +173,7 @@ impl<'a> Check<'a> {
                 self.violation(None, None, Fault::Manifest { what, found, expected });
             }
         }
+        Ok(())
     }
 
     /// Functions are the plan's, with its tiers, in its order.

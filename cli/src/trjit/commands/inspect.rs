@@ -63,7 +63,7 @@ fn profile_document(profile: &Profile, top: usize) -> Value {
 fn cache_document(cache: &CacheFile, top: usize) -> Result<Value, Refusal> {
     cache.verify_all()?;
     let module = cache.module()?;
-    let mut document = serde_json::to_value(cache.manifest()).unwrap_or(Value::Null);
+    let mut document = serde_json::to_value(cache.manifest()?).unwrap_or(Value::Null);
     let name = |item: CodeItem| match item {
         CodeItem::Function(function) => module.func_name(function).map_or_else(|| format!("func[{function}]"), str::to_string),
         CodeItem::ToNative(ty) => format!("trampoline into type {ty}"),

@@ -1,0 +1,107 @@
+//! `.trjit.digests`: a BLAKE3 digest for each chunk of the file, so that bytes are verified when they are first used, and those that no run needs never.
+//!
+//! ```text
+//! Digest x chunks    32 bytes each
+//! ```
+//! Chunk `n` are the bytes of `n * CHUNK .. (n + 1) * CHUNK` that are covered: from the end of the manifest to the end of the last section. What stands before has
+//! digests in the header, what stands behind is for tools only. The section's own digest stands in the header.
+//!
+//! Verifying neither locks nor allocates, so that a signal handler may do it; two threads that verify the same chunk only do the work twice.
+
+use crate::section::{SECTIONS, SectionId};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use trjit_module::Digest;
+
+/// Bytes of a chunk: what the kernel maps around a page fault, and enough for the digest to use all lanes of the CPU.
+pub const CHUNK: usize = 64 << 10;
+
+/// The bytes that chunks cover.
+pub fn covered(places: &[Range<usize>; SECTIONS]) -> Range<usize> {
+    let start = places[SectionId::Manifest as usize].end;
+    start..places.iter().map(|place| place.end).max().unwrap_or(start)
+}
+
+/// Length of the section for a file whose last section ends at `end`.
+pub(crate) fn len(end: usize) -> usize {
+    end.div_ceil(CHUNK) * size_of::<Digest>()
+}
+
+/// Writes the section; `bytes` is the file with everything else in place.
+pub(crate) fn encode(bytes: &[u8], covered: &Range<usize>) -> Vec<u8> {
+    (0..covered.end.div_ceil(CHUNK)).flat_map(|chunk| Digest::of(&bytes[part(chunk, covered)]).0).collect()
+}
+
+/// The covered bytes of a chunk; empty where there are none.
+fn part(chunk: usize, covered: &Range<usize>) -> Range<usize> {
+    let start = (chunk * CHUNK).clamp(covered.start, covered.end);
+    start..((chunk + 1) * CHUNK).clamp(start, covered.end)
+}
+
+/// Which chunks were verified. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Chunks {
+    covered: Range<usize>,
+    verified: Arc<[AtomicU64]>,
+}
+
+impl Chunks {
+    pub fn new(covered: Range<usize>) -> Chunks {
+        let words = covered.end.div_ceil(CHUNK).div_ceil(64);
+        Chunks { covered, verified: (0..words).map(|_| AtomicU64::new(0)).collect() }
+    }
+
+    /// The bytes that have digests.
+    pub fn covered(&self) -> &Range<usize> {
+        &self.covered
+    }
+
+    /// Verifies the chunks that overlap `range` (file offsets) and were not verified before; the error is the first damaged one's bytes. `table` is the section;
+X
+        if range.is_empty() {
+            return Ok(());
+        }
+        for chunk in range.start / CHUNK..range.end.div_ceil(CHUNK) {
+            let (word, bit) = (self.verified.get(chunk / 64), 1 << (chunk % 64));
+            let part = part(chunk, &self.covered);
+            let Some(word) = word else { return Err(part) };
+            if word.load(Ordering::Acquire) & bit != 0 {
+                continue;
+            }
+            let found = digest_of(part.clone());
+            if found.is_none() || found.as_ref() != table.get(chunk) {
+                return Err(part);
+            }
+            word.fetch_or(bit, Ordering::Release);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_are_verified_once_and_damage_is_placed() {
+        let mut bytes: Vec<u8> = (0..3 * CHUNK + 100).map(|at| (at * 7 >> 3) as u8).collect();
+        let covered = 50..bytes.len();
+        let section = encode(&bytes, &covered);
+        assert_eq!(section.len(), len(bytes.len()));
+        let table: Vec<Digest> = section.chunks_exact(32).map(|digest| Digest(digest.try_into().unwrap())).collect();
+        let chunks = Chunks::new(covered);
+        let whole = |bytes: &Vec<u8>, range: Range<usize>| chunks.ensure(&table, range, |part| bytes.get(part).map(Digest::of));
+        assert_eq!(whole(&bytes, CHUNK..CHUNK), Ok(()));
+        bytes[2 * CHUNK] ^= 1;
+        bytes[10] ^= 1;
+        assert_eq!(whole(&bytes, 60..2 * CHUNK), Ok(()));
+        assert_eq!(whole(&bytes, 60..2 * CHUNK + 1), Err(2 * CHUNK..3 * CHUNK));
+        bytes[CHUNK] ^= 1;
+        assert_eq!(whole(&bytes, CHUNK..CHUNK + 9), Ok(()), "it was verified before");
+        assert_eq!(whole(&bytes, 3 * CHUNK + 99..3 * CHUNK + 100), Ok(()));
+        assert_eq!(whole(&bytes, 9 * CHUNK..9 * CHUNK + 1).map_err(|part| part.len()), Err(0), "outside of the file");
+        let short = bytes[..2 * CHUNK].to_vec();
+        assert_eq!(whole(&short, 2 * CHUNK..2 * CHUNK + 1), Err(2 * CHUNK..3 * CHUNK));
+    }
+}
