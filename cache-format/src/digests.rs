@@ -58,7 +58,13 @@ impl Chunks {
     }
 
     /// Verifies the chunks that overlap `range` (file offsets) and were not verified before; the error is the first damaged one's bytes. `table` is the section;
-X
+    /// `digest_of` gives the digest of the file's bytes at a range, wherever they are mapped.
+    pub fn ensure(
+        &self,
+        table: &[Digest],
+        range: Range<usize>,
+        digest_of: impl Fn(Range<usize>) -> Option<Digest>,
+    ) -> Result<(), Range<usize>> {
         if range.is_empty() {
             return Ok(());
         }
@@ -85,7 +91,7 @@ mod tests {
 
     #[test]
     fn chunks_are_verified_once_and_damage_is_placed() {
-        let mut bytes: Vec<u8> = (0..3 * CHUNK + 100).map(|at| (at * 7 >> 3) as u8).collect();
+        let mut bytes: Vec<u8> = (0..3 * CHUNK + 100).map(|at| ((at * 7) >> 3) as u8).collect();
         let covered = 50..bytes.len();
         let section = encode(&bytes, &covered);
         assert_eq!(section.len(), len(bytes.len()));

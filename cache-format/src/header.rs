@@ -221,7 +221,7 @@ impl Preamble {
         if !bytes.starts_with(&elf::ELFMAG) {
             return Err(not_a_cache());
         }
-        let first = bytes.get(HEADER_OFFSET..).and_then(|rest| first_fields(rest));
+        let first = bytes.get(HEADER_OFFSET..).and_then(first_fields);
         let Some((MAGIC, version)) = first else { return Err(not_a_cache()) };
         if version != FORMAT_VERSION {
             return Err(Refusal::OtherFormat { found: version, expected: FORMAT_VERSION });

@@ -201,7 +201,7 @@ impl CacheFile {
 
     /// The module, in place: nothing is parsed or copied. Its code and data are verified, since whoever has the module reads them without asking.
     pub fn module(&self) -> Result<Module, Refusal> {
-        [SectionId::Module, SectionId::Code, SectionId::Data].into_iter().try_for_each(|id| self.ensure_section(id))?;
+        [SectionId::Module, SectionId::Memory, SectionId::Code, SectionId::Data].into_iter().try_for_each(|id| self.ensure_section(id))?;
         self.flat_module().map_err(|reason| Refusal::corrupt(SectionId::Module.name(), reason))
     }
 

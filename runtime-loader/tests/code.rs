@@ -223,7 +223,8 @@ fn files_that_can_not_be_opened_are_unreadable() {
     let text = open(&path).file().section_range(SectionId::Text);
     damaged[text.start + 17] ^= 1;
     std::fs::write(&empty, &damaged).unwrap();
-    assert_eq!(code(&empty), "corrupt");
+    let refusal = Image::from_cache(&open(&empty)).map(|_| ()).map_err(Refusal::from).unwrap_err();
+    assert_eq!((refusal.code(), refusal.to_string().contains("damaged in .text")), ("corrupt", true), "{refusal}");
     assert_eq!(MappedCache::inspect(&empty).unwrap().manifest(), open(&path).file().manifest());
 }
 
