@@ -82,6 +82,12 @@ impl ModuleId {
     pub fn of_wasm(wasm: &[u8]) -> ModuleId {
         ModuleId { digest: HexDigest(Digest::of(wasm)), wasm_len: wasm.len() as u64 }
     }
+
+    /// The identity of a wasm file, without keeping it in memory.
+    pub fn of_file(wasm: &std::fs::File) -> std::io::Result<ModuleId> {
+        let wasm_len = wasm.metadata()?.len();
+        Ok(ModuleId { digest: HexDigest(Digest::of_file(wasm, wasm_len)?), wasm_len })
+    }
 }
 
 impl std::fmt::Display for ModuleId {

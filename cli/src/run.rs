@@ -80,9 +80,8 @@ fn load(run: &Run, engine: &Engine, path: &Path, linked: &Linked, timings: &mut 
         let module = open(engine, path, None, timings).map_err(|refusal| refused(&refusal, path))?;
         return Ok((module, true));
     }
-    let wasm = source::read_wasm(path, linked)?;
     if let (Some(cache), CacheMode::Auto | CacheMode::Require) = (&run.cache, run.cache_mode) {
-        let id = ModuleId::of_wasm(&wasm);
+        let id = source::identity(path, linked)?;
         timings.mark(Phase::Check);
         match open(engine, cache, Some(id), timings) {
             Ok(module) => return Ok((module, true)),
@@ -96,6 +95,7 @@ fn load(run: &Run, engine: &Engine, path: &Path, linked: &Linked, timings: &mut 
     if run.cache.is_none() && run.cache_mode == CacheMode::Require {
         return Err(Failure::new(FAILURE, "--cache-mode require needs a cache").with_help("name it with --cache FILE").into());
     }
+    let wasm = source::read_wasm(path, linked)?;
     timings.mark(Phase::Check);
     let module = Module::from_parsed(engine, source::parse(path, wasm)?)?;
     timings.mark(Phase::Parse);

@@ -3,10 +3,15 @@
 use crate::Linked;
 use crate::exit::{FAILURE, Failure};
 use anyhow::{Context, Result};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
+use trjit_cache_format::ModuleId;
 
 /// First bytes of a cache file (ELF).
 const ELF_MAGIC: &[u8] = b"\x7fELF";
+/// First bytes of a module in the binary format.
+const WASM_MAGIC: [u8; 4] = *b"\0asm";
 
 /// Whether a file looks like a cache. A cache is never used because of its looks: this only tells which message helps.
 pub fn looks_precompiled(bytes: &[u8]) -> bool {
@@ -15,17 +20,36 @@ pub fn looks_precompiled(bytes: &[u8]) -> bool {
 
 /// Whether the file begins as a cache does, by its first bytes alone.
 pub fn begins_precompiled(path: &Path) -> Result<bool> {
-    use std::io::Read;
-    let unreadable = || format!("can not read `{}`", path.display());
-    let mut magic = Vec::with_capacity(ELF_MAGIC.len());
-    let file = std::fs::File::open(path).with_context(unreadable)?;
-    file.take(ELF_MAGIC.len() as u64).read_to_end(&mut magic).with_context(unreadable)?;
-    Ok(looks_precompiled(&magic))
+    Ok(looks_precompiled(&first_bytes(&open(path)?, path)?))
+}
+
+/// What a cache must have been made from to go with this module. Of a binary module nothing is kept in memory: with a cache that fits, nobody reads it.
+pub fn identity(path: &Path, linked: &Linked) -> Result<ModuleId> {
+    let file = open(path)?;
+    if first_bytes(&file, path)? == WASM_MAGIC {
+        return ModuleId::of_file(&file).with_context(|| unreadable(path));
+    }
+    Ok(ModuleId::of_wasm(&read_wasm(path, linked)?))
+}
+
+fn open(path: &Path) -> Result<File> {
+    File::open(path).with_context(|| unreadable(path))
+}
+
+fn first_bytes(file: &File, path: &Path) -> Result<[u8; 4]> {
+    let mut bytes = [0; 4];
+    // What is shorter begins like nothing that is looked for.
+    let _ = file.read_at(&mut bytes, 0).with_context(|| unreadable(path))?;
+    Ok(bytes)
+}
+
+fn unreadable(path: &Path) -> String {
+    format!("can not read `{}`", path.display())
 }
 
 /// The bytes of a file.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).with_context(|| format!("can not read `{}`", path.display()))
+    std::fs::read(path).with_context(|| unreadable(path))
 }
 
 /// The wasm bytes of a module's file; the text format is converted.
