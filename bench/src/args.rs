@@ -30,7 +30,7 @@ pub struct Args {
     /// Programs, or cases as program/case.
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub only: Vec<String>,
-    #[arg(long, value_delimiter = ',', value_name = "MEASURES", default_value = "start,cases,build,storage")]
+    #[arg(long, value_delimiter = ',', value_name = "MEASURES", default_value = "start,cases,build,storage,instances")]
     pub measures: Vec<Measure>,
     /// Rounds of each series.
     #[arg(long, value_name = "N", default_value_t = 11, value_parser = clap::value_parser!(u32).range(1..))]
@@ -41,6 +41,9 @@ pub struct Args {
     /// What runs longer is killed and shown as failing.
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub timeout: u64,
+    /// How many instances, or processes, at once.
+    #[arg(long, value_delimiter = ',', value_name = "COUNTS", default_value = "1,100,1000", value_parser = clap::value_parser!(u64).range(1..))]
+    pub counts: Vec<u64>,
     /// Where results.json and index.html go.
     #[arg(long, value_name = "DIR", default_value = "bench-results")]
     pub out: PathBuf,

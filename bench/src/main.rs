@@ -21,6 +21,7 @@ mod series;
 mod stats;
 mod sys;
 mod trjit;
+mod worker;
 mod workshop;
 
 use anyhow::{Context as _, Result};
@@ -38,6 +39,9 @@ use trjit::Trjit;
 use workshop::Workshop;
 
 fn main() -> Result<()> {
+    if std::env::args().nth(1).as_deref() == Some(worker::COMMAND) {
+        return worker::main(&worker::Args::parse_from(std::env::args().skip(1)));
+    }
     let args = Args::parse();
     if let Some(file) = &args.from {
         let results = report::json::read(file)?;
@@ -72,10 +76,14 @@ fn measure_all(args: &Args, scratch: &Path) -> Result<Results> {
         results.notes.push("there is no `trjit-run` beside `trjit`: `trjit run` stands for it".into());
     }
     let effort = Effort { rounds: args.runs as usize, budget: Duration::from_secs(args.budget), at_least: 3 };
-    let context = Context { trjit: &trjit, peers: &peers, scratch, effort, only: &args.only };
+    let context = Context { trjit: &trjit, peers: &peers, scratch, effort, only: &args.only, counts: &args.counts };
     if args.measures.contains(&Measure::Start) {
         progress(&results, "start");
         measures::start::measure(&context, &hello_workshop, &mut results)?;
+    }
+    if args.measures.contains(&Measure::Instances) {
+        progress(&results, "instances");
+        measures::instances::measure(&context, &hello_workshop, &mut results)?;
     }
     each_program(args, &context, &hello_workshop, &programs, &mut results)?;
     results.machine.end();
@@ -98,13 +106,22 @@ fn each_program(args: &Args, context: &Context<'_>, hello: &Workshop<'_>, progra
                 Measure::Cases => measures::cases::measure(context, &workshop, results)?,
                 Measure::Build => measures::build::measure(context, &workshop, results)?,
                 Measure::Storage => measures::storage::measure(context, &workshop, results)?,
-                Measure::Start => {}
+                Measure::Instances if is_sample(programs, program, folder) => measures::instances::measure(context, &workshop, results)?,
+                Measure::Start | Measure::Instances => {}
             }
         }
         report::json::write(results, &args.out)?;
         std::fs::remove_dir_all(context.scratch.join(&program.name)).context("cleaning up")?;
     }
     Ok(())
+}
+
+/// Instances are counted by the hundred: of the middle one by size, and of the largest.
+fn is_sample(programs: &[Program], program: &Program, folder: &Path) -> bool {
+    let mut sizes: Vec<(u64, &str)> =
+        programs.iter().map(|program| (series::size_of(&folder.join(&program.wasm)), program.name.as_str())).collect();
+    sizes.sort_unstable();
+    [sizes.len() / 2, sizes.len() - 1].iter().any(|&at| sizes[at].1 == program.name)
 }
 
 /// A profile of the next program's first case; of the smallest program when there is no other.

@@ -97,9 +97,17 @@ pub struct Instances {
     /// Instantiation, in microseconds; only in one process.
     pub p50_us: Option<f64>,
     pub p99_us: Option<f64>,
-    /// Proportional set size by instance or process, in KiB, without what the first state had.
+    /// Proportional set size, in KiB: of one more instance in a process that has had one, or of a whole process among so many.
     pub pss_kib_each: Option<f64>,
     pub failed: Option<String>,
+}
+
+/// What a worker tells of the instances in its process.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Footprint {
+    pub p50_us: f64,
+    pub p99_us: f64,
+    pub pss_kib_each: f64,
 }
 
 impl Results {
@@ -110,6 +118,11 @@ impl Results {
 
     pub fn find(&self, measure: &str, program: &str, case: &str, subject: &str) -> Option<&Row> {
         self.rows.iter().find(|row| row.measure == measure && row.program == program && row.case == case && row.subject == subject)
+    }
+
+    /// Whether a subject was timed anywhere.
+    pub fn find_any(&self, measure: &str, subject: &str) -> bool {
+        self.rows_of(measure).any(|row| row.subject == subject && !row.samples.is_empty())
     }
 
     /// Wall time of one subject by that of another, in the same place.

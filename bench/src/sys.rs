@@ -148,6 +148,13 @@ pub fn cached_pages(file: &File) -> io::Result<(usize, usize)> {
     Ok((resident.iter().filter(|page| **page & 1 != 0).count(), pages))
 }
 
+/// A module that wasmtime's library compiled before.
+#[cfg(feature = "wasmtime")]
+pub fn deserialize(engine: &wasmtime::Engine, path: &std::path::Path) -> wasmtime::Result<wasmtime::Module> {
+    // SAFETY: the file was made by `precompile_module` of the same library, in a folder of this run of the bench alone.
+    unsafe { wasmtime::Module::deserialize_file(engine, path) }
+}
+
 #[cfg(test)]
 #[expect(clippy::zombie_processes, reason = "the functions under test wait for them")]
 mod tests {

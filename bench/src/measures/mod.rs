@@ -1,7 +1,8 @@
-//! The measures, one a file, each from workshops to rows.
+//! The five measures, one a file, each from workshops to rows.
 
 pub mod build;
 pub mod cases;
+pub mod instances;
 pub mod start;
 pub mod storage;
 
@@ -24,6 +25,8 @@ pub enum Measure {
     Build,
     /// Nothing in the page cache; caches out of an archive and on overlayfs.
     Storage,
+    /// Many instances in one process, and in many.
+    Instances,
 }
 
 /// What all measures share.
@@ -33,6 +36,8 @@ pub struct Context<'a> {
     pub scratch: &'a Path,
     pub effort: Effort,
     pub only: &'a [String],
+    /// How many instances, or processes, at once.
+    pub counts: &'a [u64],
 }
 
 impl Context<'_> {

@@ -142,10 +142,11 @@ impl Left {
     fn tell(&self, notes: &mut Vec<String>) {
         for (path, share) in self.worst.borrow().iter().filter(|(_, share)| **share > 0) {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let note = format!("cold page cache: up to {share} % of {name} stayed cached (another process maps or reads it)");
-            if !notes.contains(&note) {
-                notes.push(note);
-            }
+            let about = format!("cold page cache: {name} stayed cached in part, since another process maps or reads it: up to ");
+            let known = notes.iter().position(|note| note.starts_with(&about));
+            // One note a file for the whole run: the worst.
+            let before = known.map(|at| notes.remove(at)).and_then(|note| note[about.len()..].trim_end_matches(" %").parse().ok());
+            notes.push(format!("{about}{} %", before.unwrap_or(0).max(*share)));
         }
     }
 }

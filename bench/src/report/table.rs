@@ -1,9 +1,10 @@
 //! The table in the terminal: a block for each place (a case, say), a line for each subject, wins and losses alike.
 
+use super::{Figures, row_figures};
 use crate::goals::{self, Wanted};
 use crate::measures;
 use crate::results::{Results, Row};
-use crate::stats::{self, Spread};
+use crate::stats;
 use std::fmt::Write;
 
 pub fn render(results: &Results) -> String {
@@ -27,10 +28,26 @@ pub fn render(results: &Results) -> String {
             }
         }
     }
+    instances(&mut out, results);
     coverage(&mut out, results);
     by_program(&mut out, results, &base);
     goals(&mut out, results);
     out
+}
+
+fn instances(out: &mut String, results: &Results) {
+    if results.instances.is_empty() {
+        return;
+    }
+    line(out, "\ninstances: one more of them (in one process), or a process of one each");
+    line(out, "  program        engine     at once  where          p50 us    p99 us   PSS KiB each");
+    for row in &results.instances {
+        let place = if row.processes { "processes" } else { "one process" };
+        let number = |value: Option<f64>| value.map_or("-".to_string(), |value| format!("{value:.1}"));
+        let figures = format!("{:>9} {:>9} {:>14}", number(row.p50_us), number(row.p99_us), number(row.pss_kib_each));
+        let tail = row.failed.as_ref().map_or(figures, |why| format!(" FAILED: {why}"));
+        line(out, &format!("  {:<14} {:<10} {:>7}  {place:<12} {tail}", row.program, row.engine, row.count));
+    }
 }
 
 fn coverage(out: &mut String, results: &Results) {
@@ -87,11 +104,10 @@ fn goals(out: &mut String, results: &Results) {
     }
 }
 
-const HEAD: &str =
-    "subject                            median ms (p25 .. p75)      min   cpu ms   peak MiB  faults   size     by trained trjit [95 %]";
+const HEAD: &str = "subject                                  median ms (p25 .. p75)      min   cpu ms peak MiB   faults      size   by trained trjit [95 %]";
 
 fn row_text(row: &Row, base: Option<&Row>) -> String {
-    let mut text = format!("{:<32}", row.subject);
+    let mut text = format!("{:<38}", row.subject);
     if let Some(why) = row.failed.as_ref() {
         let _ = write!(text, " FAILED: {why}");
         return text;
@@ -100,18 +116,10 @@ fn row_text(row: &Row, base: Option<&Row>) -> String {
         let _ = write!(text, " skipped: {why}");
         return text;
     }
-    let Some(Spread { min, p25, median, p75 }) = row.wall() else { return text };
-    let middle = |values: Vec<f64>| stats::spread(&values).map_or(0.0, |spread| spread.median);
-    let around = format!("({p25:.2} .. {p75:.2})");
-    let peak = row.peak_kib.map_or("-".to_string(), |kib| format!("{:.1}", kib as f64 / 1024.0));
-    let size = row.artifact_bytes.map_or("-".to_string(), bytes);
-    let _ = write!(
-        text,
-        " {median:>9.2} {around:<19} {min:>8.2} {:>8.2} {peak:>8} {:>8.0} {size:>9}",
-        middle(row.cpu_ms()),
-        middle(row.faults())
-    );
-    if let Some(ratio) = base.and_then(|base| stats::ratio(&row.wall_ms(), &base.wall_ms())) {
+    let Some(Figures { wall, cpu_ms, faults, peak, size, ratio }) = row_figures(row, base) else { return text };
+    let around = format!("({:.2} .. {:.2})", wall.p25, wall.p75);
+    let _ = write!(text, " {:>9.2} {around:<19} {:>8.2} {cpu_ms:>8.2} {peak:>8} {faults:>8.0} {size:>9}", wall.median, wall.min);
+    if let Some(ratio) = ratio {
         let _ = write!(text, "   {:.2} [{:.2} .. {:.2}]", ratio.median, ratio.low, ratio.high);
     }
     text
