@@ -64,6 +64,11 @@ impl Refusal {
             Refusal::OtherEngine { what: "fuel", .. } => {
                 "assemble the module again, with fuel counted (`--fuel`) for engines that consume fuel, and without it for others".into()
             }
+            Refusal::OtherEngine { what: "memory style", expected, .. } => {
+                format!(
+                    "assemble the module again with `--memory {expected}`; memories are checked where `ulimit -v` leaves too little to reserve them"
+                )
+            }
             Refusal::OtherEngine { .. } => "assemble the module again with this version of trjit and the same settings".into(),
             Refusal::UnsafeBuilder { .. } => "assemble the module again with this version of trjit".into(),
             Refusal::CpuFeatures { host_level, .. } => {

@@ -32,6 +32,9 @@ pub struct Guest {
     /// Code generation options (`-C help` lists them).
     #[arg(short = 'C', long = "codegen", value_name = "KEY[=VAL[,..]]")]
     pub codegen: Vec<String>,
+    /// Optimization and tuning options (`-O help` lists them).
+    #[arg(short = 'O', long = "optimize", value_name = "KEY[=VAL[,..]]")]
+    pub optimize: Vec<String>,
     /// The module (binary or text format), then the guest's own arguments.
     #[arg(trailing_var_arg = true, value_name = "MODULE [ARGS]", num_args = 1..)]
     pub module_and_args: Vec<std::ffi::OsString>,

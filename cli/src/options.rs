@@ -1,9 +1,11 @@
-//! The grouped options of `wasmtime run`: `-W`, `-S` and `-C`, each a list of `KEY[=VALUE]`.
+//! The grouped options of `wasmtime run`: `-W`, `-S`, `-C` and `-O`, each a list of `KEY[=VALUE]`.
 
 use crate::args::{Guest, duration};
 use crate::ui;
 use anyhow::{Context, Result, bail};
 use std::time::Duration;
+use trjit_code::MemoryStyle;
+use trjit_module::vm::MEMORY_RESERVATION;
 
 /// What the groups say, together.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -14,6 +16,8 @@ pub struct Options {
     pub timeout: Option<Duration>,
     pub fuel: Option<u64>,
     pub inherit_env: bool,
+    /// Memories are checked, though they could be reserved.
+    pub checked_memories: bool,
 }
 
 /// A key of a group, and what it does.
@@ -116,10 +120,30 @@ const CODEGEN: &[Key] = &[Key {
     apply: |_, value| flag(value).map(|_| ()),
 }];
 
+const OPTIMIZE: &[Key] = &[Key {
+    name: "memory-reservation",
+    help: "0: memories are not reserved whole, and accesses are checked; 4294967296: reserved",
+    apply: |options, value| {
+        options.checked_memories = match number(value)? {
+            0 => true,
+            MEMORY_RESERVATION => false,
+            other => return Err(format!("{other} bytes can not be chosen, only 0 or {MEMORY_RESERVATION}")),
+        };
+        Ok(())
+    },
+}];
+
 impl Options {
+    /// How memories are to be laid out, where address space permits.
+    pub fn memory_style(&self) -> MemoryStyle {
+        if self.checked_memories { MemoryStyle::Checked } else { MemoryStyle::Reserved }
+    }
+
     pub fn parse(guest: &Guest) -> Result<Options> {
         let mut options = Options::default();
-        for (letter, texts, keys) in [("-W", &guest.wasm, WASM), ("-S", &guest.wasi, WASI), ("-C", &guest.codegen, CODEGEN)] {
+        let groups =
+            [("-W", &guest.wasm, WASM), ("-S", &guest.wasi, WASI), ("-C", &guest.codegen, CODEGEN), ("-O", &guest.optimize, OPTIMIZE)];
+        for (letter, texts, keys) in groups {
             for item in texts.iter().flat_map(|text| text.split(',')).filter(|item| !item.is_empty()) {
                 apply(&mut options, letter, item, keys).with_context(|| format!("option {letter} {item}"))?;
             }

@@ -44,6 +44,7 @@ struct Found {
     wasm: Vec<String>,
     wasi: Vec<String>,
     codegen: Vec<String>,
+    optimize: Vec<String>,
     module_and_args: Vec<OsString>,
 }
 
@@ -69,12 +70,13 @@ impl Found {
             "-W" | "--wasm" => many(&mut self.wasm, text()?),
             "-S" | "--wasi" => many(&mut self.wasi, text()?),
             "-C" | "--codegen" => many(&mut self.codegen, text()?),
+            "-O" | "--optimize" => many(&mut self.optimize, text()?),
             _ => None,
         }
     }
 
     fn into_run(self) -> Option<Run> {
-        let Found { dirs, env, invoke, argv0, preloads, wasm, wasi, codegen, module_and_args, .. } = self;
+        let Found { dirs, env, invoke, argv0, preloads, wasm, wasi, codegen, optimize, module_and_args, .. } = self;
         Some(Run {
             cache: self.cache,
             cache_mode: self.cache_mode.unwrap_or(CacheMode::Auto),
@@ -84,7 +86,7 @@ impl Found {
             loop_threshold: self.loop_threshold,
             verbose: self.verbose.is_some(),
             timings: self.timings,
-            guest: Guest { dirs, env, invoke, argv0, preloads, wasm, wasi, codegen, module_and_args },
+            guest: Guest { dirs, env, invoke, argv0, preloads, wasm, wasi, codegen, optimize, module_and_args },
         })
     }
 }

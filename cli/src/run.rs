@@ -43,6 +43,13 @@ pub fn execute(run: &Run, linked: &Linked, mut timings: Timings) -> Result<u8> {
             timings.since_main()
         ));
     }
+    if let (true, true) = (run.verbose, engine.lacks_address_space()) {
+        ui::note("trjit: memories are checked: the limit of address space (`ulimit -v`) is too low to reserve them");
+    }
+    if let Some(reason) = module.code_refusal() {
+        ui::warning(&format!("what has become hot was interpreted: {reason}"));
+        ui::help("allow executable memory, give a cache that has all functions, or say --jit off");
+    }
     if let Some(format) = run.timings {
         timings.print(format);
     }
@@ -59,6 +66,7 @@ fn config(run: &Run, options: &Options, linked: &Linked) -> Result<Config> {
     tunables.max_wasm_stack = options.max_wasm_stack.unwrap_or(tunables.max_wasm_stack);
     let mut config = Config { compiler, tunables, ..Config::default() };
     config.consume_fuel(options.fuel.is_some());
+    config.memory_style(options.memory_style());
     Ok(config)
 }
 

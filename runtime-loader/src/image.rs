@@ -104,14 +104,20 @@ impl Image {
         Ok(Image { reservation, cached: None, batches: Batches::new(), free: Mutex::new(PAGE) })
     }
 
-    /// An image with the cache's text, mapped private and read-execute from the file, and verified there: nothing can run it before there is an image.
+    /// An image with the cache's text, mapped private and read-execute from the file, and verified there: nothing can run it before there is an image. Behind it is
+    /// [`JIT_ROOM`].
     pub fn from_cache(cache: &MappedCache) -> Result<Image, ImageError> {
+        Image::from_cache_with_room(cache, JIT_ROOM)
+    }
+
+    /// The same with `room` bytes for code behind the text, [`MIN_JIT_ROOM`] at least.
+    pub fn from_cache_with_room(cache: &MappedCache, room: usize) -> Result<Image, ImageError> {
         let Range { start, end } = cache.file().section_range(SectionId::Text);
         let len = end - start;
         if !start.is_multiple_of(PAGE) || !len.is_multiple_of(PAGE) {
             return Err(ImageError::Pages { offset: start, len });
         }
-        let mut reservation = reserve(len, JIT_ROOM)?;
+        let mut reservation = reserve(len, room)?;
         let text = reservation.map_file(cache.fd(), start as u64, len).map_err(image_error)?;
         cache.file().ensure_mapped(SectionId::Text, text).map_err(Box::new)?;
         Ok(Image { reservation, cached: Some(cache.file().clone()), batches: Batches::new(), free: Mutex::new(len) })

@@ -16,7 +16,7 @@ pub mod jump_table;
 pub mod mapped;
 mod mmap;
 
-pub use image::{Image, ImageError, PublishError, PublishUnit};
+pub use image::{Image, ImageError, JIT_ROOM, PublishError, PublishUnit};
 pub use jump_table::{JumpTable, JumpTableError};
 pub use mapped::{ImagePart, MappedCache};
 /// What a [`PublishUnit`] is: the same as the pieces of a cache's text.

@@ -9,11 +9,11 @@ use crate::sys::{self, Registration};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use trjit_code::CompiledFunction;
 use trjit_module::vm::VmTrampolines;
 use trjit_module::{FuncIndex, TrapCode, TypeIndex};
-use trjit_runtime_loader::{Expectations, Image, JumpTable, MappedCache, ModuleId, PublishUnit, Refusal, UnitKind};
+use trjit_runtime_loader::{Expectations, Image, JumpTable, MappedCache, ModuleId, PublishError, PublishUnit, Refusal, UnitKind};
 use trjit_trace::Recording;
 
 /// A module that can be instantiated in this engine; clones share it.
@@ -35,13 +35,18 @@ impl Module {
             return Err(Error::Resource { what: "module", detail });
         }
         let image = match engine.compiler() {
-            Some(_) if sys::NATIVE_CODE_SUPPORTED => {
-                Some(Image::new_empty().map_err(|error| Error::Resource { what: "room for code", detail: error.to_string() })?)
-            }
+            Some(_) if sys::NATIVE_CODE_SUPPORTED => Some(Image::with_room(engine.address_space().code_room())),
             Some(_) | None => None,
         };
+        let (image, refusal) = image.map_or((None, None), |image| match image {
+            Ok(image) => (Some(image), None),
+            // All goes on in the interpreter.
+            Err(error) => (None, Some(error.to_string())),
+        });
         let trampolines = vec![VmTrampolines::default(); parsed.types().len()];
-        Ok(Module { code: ModuleCode::new(engine, parsed, image, None, trampolines) })
+        let code = ModuleCode::new(engine, parsed, image, None, trampolines);
+        refusal.into_iter().for_each(|reason| code.refuse_code(reason));
+        Ok(Module { code })
     }
 
     /// A module that only holds things of the host: no code will ever be in it.
@@ -71,7 +76,9 @@ impl Module {
     fn of_cache(engine: &Engine, cache: Arc<MappedCache>) -> Result<Module, Refusal> {
         cache.check(&engine.expectations(None))?;
         let parsed = cache.module()?;
-        let image = Image::from_cache(&cache)?;
+        // Without a compiler nothing will be placed behind the cache's text.
+        let room = engine.compiler().map_or(0, |_| engine.address_space().code_room());
+        let image = Image::from_cache_with_room(&cache, room)?;
         let trampolines = cache.trampolines().to_vec();
         Ok(Module { code: ModuleCode::new(engine, parsed, Some(image), Some(cache), trampolines) })
     }
@@ -84,6 +91,11 @@ impl Module {
     /// Functions that have code from a cache.
     pub fn cached_functions(&self) -> usize {
         self.code.cached_functions()
+    }
+
+    /// Why nothing (more) is compiled for this module although there is a compiler: the system gives no executable memory. What has no code is interpreted.
+    pub fn code_refusal(&self) -> Option<&str> {
+        self.code.refusal.get().map(String::as_str)
     }
 
     /// Functions compiled in this process so far.
@@ -115,6 +127,8 @@ pub(crate) struct ModuleCode {
     trampolines: Box<[[AtomicI32; TRAMPOLINES]]>,
     /// By defined function: whether its code was asked for.
     requested: Box<[AtomicU8]>,
+    /// Why the system gave no place for code.
+    refusal: OnceLock<String>,
     /// Training only.
     recording: Option<Arc<Recording>>,
     state: Mutex<State>,
@@ -199,6 +213,7 @@ impl ModuleCode {
                 .map(|all: [i32; TRAMPOLINES]| all.map(AtomicI32::new))
                 .collect(),
             requested: (0..functions).map(|_| AtomicU8::new(0)).collect(),
+            refusal: OnceLock::new(),
             recording: engine.records().then(|| Recording::new(&module)),
             state: Mutex::default(),
             module,
@@ -329,6 +344,16 @@ impl ModuleCode {
         self.lock().jump_tables.retain(|known| known.load(Ordering::Relaxed) != table.as_ptr());
     }
 
+    /// Whether fresh code can have a place: whoever asks for code looks here first.
+    pub fn takes_code(&self) -> bool {
+        self.image.is_some() && self.refusal.get().is_none()
+    }
+
+    /// Nothing will be compiled any more; the first reason counts.
+    fn refuse_code(&self, reason: String) {
+        let _ = self.refusal.set(reason);
+    }
+
     /// Whether this is the first request for a function's code.
     pub fn request(&self, function: FuncIndex) -> bool {
         let defined = self.module.defined_index(function);
@@ -361,9 +386,15 @@ impl ModuleCode {
     pub fn publish(&self, units: &[(Purpose, CompiledFunction)]) {
         let Some(image) = &self.image else { return };
         let batch: Vec<PublishUnit<'_>> = units.iter().map(|(purpose, code)| PublishUnit { code, kind: unit_kind(*purpose) }).collect();
-        let Ok(offsets) = image.publish(&batch) else {
-            units.iter().for_each(|(purpose, _)| self.failed(*purpose));
-            return;
+        let offsets = match image.publish(&batch) {
+            Ok(offsets) => offsets,
+            Err(error) => {
+                if let PublishError::Executable { .. } = error {
+                    self.refuse_code(error.to_string());
+                }
+                units.iter().for_each(|(purpose, _)| self.failed(*purpose));
+                return;
+            }
         };
         let placed = || units.iter().map(|(purpose, _)| *purpose).zip(offsets.iter().copied());
         for (purpose, offset) in placed() {

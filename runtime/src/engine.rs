@@ -3,6 +3,7 @@
 use crate::counters::{Counters, EngineCounters};
 use crate::deadline::Clock;
 use crate::jit::JitQueue;
+use crate::sys::AddressSpace;
 use crate::tunables::Tunables;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -77,6 +78,13 @@ impl Config {
         self
     }
 
+    /// Sets how 32-bit memories are laid out. Where the process may not use enough address space (`ulimit -v`), engines take
+    /// [`MemoryStyle::Checked`] whatever is set here; [`Engine::settings`] tells.
+    pub fn memory_style(&mut self, style: MemoryStyle) -> &mut Config {
+        self.settings.memory = style;
+        self
+    }
+
     /// Sets the CPU level that code compiled in this process may need.
     pub fn cpu_level(&mut self, level: CpuLevel) -> &mut Config {
         self.settings.features = level.features();
@@ -92,6 +100,7 @@ type TypeKey = (Box<[u32]>, Box<[u32]>);
 
 struct Inner {
     config: Config,
+    space: AddressSpace,
     /// Ids by the bytes of parameters and results.
     types: Mutex<HashMap<TypeKey, u32>>,
     jit: OnceLock<JitQueue>,
@@ -108,8 +117,12 @@ impl Drop for Inner {
 impl Engine {
     /// An engine of a configuration, or of a reference to one.
     pub fn new(config: impl Into<Config>) -> Engine {
+        let mut config = config.into();
+        let space = AddressSpace::of_process();
+        config.settings.memory = space.style(config.settings.memory);
         Engine(Arc::new(Inner {
-            config: config.into(),
+            config,
+            space,
             types: Mutex::default(),
             jit: OnceLock::new(),
             clock: Arc::default(),
@@ -156,6 +169,16 @@ impl Engine {
     /// Thresholds and sizes.
     pub fn tunables(&self) -> &Tunables {
         &self.0.config.tunables
+    }
+
+    /// What reservations share.
+    pub(crate) fn address_space(&self) -> AddressSpace {
+        self.0.space
+    }
+
+    /// Whether memories are checked because the process may not use enough address space to reserve them whole.
+    pub fn lacks_address_space(&self) -> bool {
+        !self.0.space.is_enough()
     }
 
     /// Settings of code compiled in this process, which caches must have, too.

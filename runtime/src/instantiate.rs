@@ -143,7 +143,8 @@ unsafe fn define_memories(store: *mut StoreInner, instance: &mut InstanceInner, 
             return Err(Error::Resource { what: "memory", detail });
         }
         let failed = |error: MemoryError| Error::Resource { what: "memory", detail: error.to_string() };
-        let mut memory = Box::new(MemoryInner::new(record, limits.memory_size).map_err(failed)?);
+        let (style, space) = (code.engine().settings().memory, code.engine().address_space());
+        let mut memory = Box::new(MemoryInner::new(record, limits.memory_size, style, space).map_err(failed)?);
         if let Some(cache) = code.cache() {
             memory.begin_with(cache, instance.memories.len() as u32, code.engine().tunables().copied_image).map_err(failed)?;
         }

@@ -112,7 +112,7 @@ fn submit(code: &Arc<ModuleCode>, purpose: Purpose) {
 /// Asks for a function's code, the first time; it appears in the jump tables when it is ready.
 pub(crate) fn request_function(instance: &InstanceInner, function: FuncIndex) {
     let code = &instance.code;
-    if code.engine().compiler().is_some() && code.request(function) {
+    if code.engine().compiler().is_some() && code.takes_code() && code.request(function) {
         submit(code, Purpose::Function(function));
     }
 }
@@ -120,7 +120,7 @@ pub(crate) fn request_function(instance: &InstanceInner, function: FuncIndex) {
 /// Code for the loop whose first instruction stands at `offset`, or null; asks for it the first time.
 pub(crate) fn loop_entry(instance: &InstanceInner, function: FuncIndex, offset: u32) -> *const u8 {
     let code = &instance.code;
-    if code.engine().compiler().is_none() {
+    if code.engine().compiler().is_none() || !code.takes_code() {
         return std::ptr::null();
     }
     let mut state = code.request_loop(function, offset);

@@ -1,6 +1,7 @@
 //! A linear memory of a store: the reservation and the definition that instances share.
 
-use crate::sys::{LinearMemory, MemoryError};
+use crate::sys::{AddressSpace, LinearMemory, MemoryError};
+use trjit_code::MemoryStyle;
 use trjit_module::flat::MemoryRecord;
 use trjit_module::vm::{PAGE_SIZE, VmMemory};
 use trjit_runtime_loader::MappedCache;
@@ -22,13 +23,16 @@ pub(crate) struct MemoryInner {
 }
 
 impl MemoryInner {
-    /// A memory of the declared size; `limit` is the embedder's limit in bytes.
-    pub fn new(record: &MemoryRecord, limit: Option<u64>) -> Result<MemoryInner, MemoryError> {
+    /// A memory of the declared size; `limit` is the embedder's limit in bytes, `style` and `space` are the engine's.
+    pub fn new(record: &MemoryRecord, limit: Option<u64>, style: MemoryStyle, space: AddressSpace) -> Result<MemoryInner, MemoryError> {
         let wide = record.flags & MemoryRecord::MEMORY64 != 0;
         let most = if wide { MAX_PAGES_64 } else { MAX_PAGES };
         let declared_max = (record.has_max != 0).then_some(record.max);
         let max = declared_max.unwrap_or(most).min(most).min(limit.map_or(most, |bytes| bytes / PAGE_SIZE));
-        let memory = if wide { LinearMemory::new_64(record.min, max)? } else { LinearMemory::new(record.min)? };
+        let memory = match style {
+            MemoryStyle::Reserved if !wide => LinearMemory::new(record.min)?,
+            MemoryStyle::Reserved | MemoryStyle::Checked => LinearMemory::new_checked(record.min, max, space)?,
+        };
         let definition = VmMemory { base: memory.base(), len: memory.byte_len() as u64 };
         Ok(MemoryInner { memory, definition, declared_max, flags: record.flags, max })
     }

@@ -84,7 +84,8 @@ impl<T> Store<T> {
         let resource = |what| move |error: sys::MemoryError| Error::Resource { what, detail: error.to_string() };
         let stack = ReservedArray::new("the interpreter's stack", tunables.interpreter_stack / 8).map_err(resource("store"))?;
         let frames = ReservedArray::new("the interpreter's frames", tunables.interpreter_frames).map_err(resource("store"))?;
-        let func_refs = ReservedArray::new("function references", MAX_FUNC_REFS).map_err(resource("store"))?;
+        let func_refs = ReservedArray::new("function references", engine.address_space().array(MAX_FUNC_REFS, size_of::<VmFuncRef>()))
+            .map_err(resource("store"))?;
         sys::signals::install(Some(crate::driver::trap_hook))
             .map_err(|error| Error::Resource { what: "signal handlers", detail: error.to_string() })?;
         let data = Box::into_raw(Box::new(data));

@@ -95,6 +95,9 @@ pub struct Assemble {
     /// Let the code count fuel, for `trjit run -W fuel=N`.
     #[arg(long)]
     pub fuel: bool,
+    /// How the program's memories are laid out where it runs: reserved, or checked, for machines that limit address space (`ulimit -v`).
+    #[arg(long, value_name = "STYLE", default_value = "reserved", value_parser = ["reserved", "checked"])]
+    pub memory: String,
     /// Compiling threads (default: one a CPU). The result is the same with any number.
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,

@@ -7,6 +7,7 @@
 //! | [`bad_modules`], [`bad_caches`], [`bad_profiles`], [`bad_files`] | one clear message, the documented status, nothing half-written? |
 //! | [`passing_through`] | do arguments, environment, streams, directories and statuses reach the guest and come back? |
 //! | [`run_only`] | is `trjit-run` the same as `trjit run`, and is it made of what it should be? |
+//! | [`strict`] | does it work with less: no executable memory, little address space, read-only and noexec mounts, quotas? |
 //! | [`training`], [`assembling`] | are counts exact, outputs where they belong, and the same every time? |
 //! | [`verifying`] | does check mode pass what is right, and change nothing? |
 //! | [`fuel`] | the same end with the same fuel, caches for it and not for it |
@@ -27,6 +28,7 @@ mod native_stack;
 mod passing_through;
 mod run_only;
 mod stopping;
+mod strict;
 mod support;
 mod text_fixtures;
 mod training;

@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! LinearMemory:  | base: committed, read-write, pages of a cache file mapped copy-on-write over it | inaccessible up to MEMORY_RESERVATION | MEMORY_GUARD: inaccessible always |
-//! 64-bit memory: | base: committed, read-write | inaccessible up to its maximum, or as much as the system gives |
+//! checked ones:  | base: committed, read-write | inaccessible up to its maximum, or as much as there is |     with 64-bit indices, or where addresses are few
 //! ```
 //! An access of compiled code outside of the committed part faults, and the signal handler asks [`is_reserved`] whether a memory lies there.
 
+use super::address_space::AddressSpace;
 use super::registry::{RangeEntry, RangeSet};
 use rustix::fd::AsFd;
 use rustix::io::Errno;
@@ -97,11 +98,13 @@ impl LinearMemory {
         Ok(memory)
     }
 
-    /// A zeroed 64-bit memory of `pages` wasm pages, with room for `max` or as many as the system gives.
-    pub fn new_64(pages: u64, max: u64) -> Result<LinearMemory, MemoryError> {
+    /// A zeroed memory of `pages` wasm pages whose accesses are checked, with room for `max` or as many as there is address space for: that is where it ends
+    /// to grow, as it never moves.
+    pub fn new_checked(pages: u64, max: u64, space: AddressSpace) -> Result<LinearMemory, MemoryError> {
         let bytes_of = |pages: u64| pages.checked_mul(PAGE_SIZE).filter(|&bytes| bytes < 1 << 47).map(|bytes| bytes as usize);
         let bytes = bytes_of(pages).ok_or(MemoryError::Unaddressable { pages })?;
-        let mut reserved = bytes_of(max.max(pages)).unwrap_or(bytes);
+        let most = bytes_of(max.max(pages)).unwrap_or(bytes);
+        let mut reserved = (space.memory(most) / PAGE_SIZE as usize * PAGE_SIZE as usize).max(bytes);
         let mapping = loop {
             match Mapping::new("a linear memory", reserved.max(PAGE_SIZE as usize), ProtFlags::empty()) {
                 Ok(mapping) => break mapping,
@@ -266,6 +269,21 @@ mod tests {
         let error = memories[1].map_file(0, &file, 1, 4096).unwrap_err().to_string();
         assert!(error.starts_with("cannot map the 4096 bytes at 1 of the cache file that a linear memory begins with"), "{error}");
         assert!(matches!(memories[1].load(65535, b"ab"), Err(MemoryError::ImagePlace { .. })));
+    }
+
+    #[test]
+    fn checked_memories_grow_in_place_within_their_room() {
+        let mut memory = LinearMemory::new_checked(1, 3, AddressSpace::of_process()).unwrap();
+        let base = memory.base();
+        assert_eq!(
+            (memory.grow(1, 65536), memory.grow(2, 65536), memory.grow(1, 2), memory.grow(1, 65536)),
+            (Some(1), None, None, Some(2))
+        );
+        assert_eq!((memory.base(), memory.byte_len()), (base, 3 * 65536));
+        // SAFETY: the last byte.
+        unsafe { *base.add(3 * 65536 - 1) = 7 };
+        assert!(is_reserved(base.addr()) && !is_reserved(base.addr() + 3 * 65536));
+        assert_eq!(LinearMemory::new_checked(0, 0, AddressSpace::of_process()).unwrap().byte_len(), 0);
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! Invariant: a trap drops compiled frames only. A Rust frame never faults and is never skipped: each builtin returns to its shim, and `unwind` goes
 //! to the innermost `enter` of the store.
 
+pub mod address_space;
 pub mod alt_stack;
 pub mod interrupt;
 pub mod memory;
@@ -23,6 +24,7 @@ pub mod unwind;
 #[cfg_attr(not(all(target_arch = "x86_64", target_os = "linux")), path = "enter_unsupported.rs")]
 mod arch;
 
+pub use address_space::AddressSpace;
 pub use arch::{NATIVE_CODE_SUPPORTED, UNWOUND, dispatch_stub_address, enter, lazy_stub_address};
 pub use interrupt::{InterruptHandle, Interruptible};
 pub use memory::{LinearMemory, MemoryError, ReservedArray};

@@ -9,6 +9,7 @@ use trjit_assemble::{CheckError, Checked, Options, Summary, check};
 use trjit_cache_format::CacheFile;
 use trjit_cli::exit::{self, CHECK_FAILED, Failure, PROFILE_REFUSED};
 use trjit_cli::{source, ui};
+use trjit_code::MemoryStyle;
 use trjit_runtime_loader::MappedCache;
 use trjit_trace::Profile;
 
@@ -22,6 +23,7 @@ pub fn execute(args: &Assemble) -> Result<u8> {
         threads: args.threads.filter(|&threads| threads > 0),
         all: args.all,
         fuel: args.fuel,
+        memory: MemoryStyle::parse(&args.memory).unwrap_or(MemoryStyle::Reserved),
         ..Options::default()
     };
     let module = source::parse(&args.module, source::read_wasm(&args.module, &LINKED)?)?;

@@ -19,7 +19,8 @@ pub fn execute(train: &Train) -> Result<u8> {
     let output = train.output.clone().unwrap_or_else(|| path.with_extension("trprof"));
     let tunables = Tunables { max_wasm_stack: options.max_wasm_stack.unwrap_or(Tunables::default().max_wasm_stack), ..Tunables::default() };
     let mut config = Config { tunables, record_profile: true, ..Config::default() };
-    let engine = Engine::new(config.consume_fuel(options.fuel.is_some()));
+    config.consume_fuel(options.fuel.is_some());
+    let engine = Engine::new(config.memory_style(options.memory_style()));
     let module = Module::from_parsed(&engine, source::parse(path, source::read_wasm(path, &LINKED)?)?)?;
     check_writable(&output)?;
     let interrupt = Arc::new(AtomicBool::new(false));

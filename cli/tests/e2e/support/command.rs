@@ -88,6 +88,11 @@ impl Trjit {
         self
     }
 
+    /// For what is to be said to the process before it is executed.
+    pub(super) fn command(&mut self) -> &mut Command {
+        &mut self.command
+    }
+
     /// Starts the process and leaves it running. Standard input is empty.
     pub fn start(mut self) -> Running {
         let child = self.command.spawn().expect("the command can be started");

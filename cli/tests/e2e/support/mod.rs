@@ -1,10 +1,11 @@
 //! What the tests share: running the command ([`command`]), the modes in which a program can run ([`modes`]), reading fixtures
-//! ([`text`], [`case`]), what traps say ([`traps`]), damaging files ([`damage`]), and working through many jobs ([`each`]).
+//! ([`text`], [`case`]), what traps say ([`traps`]), processes with less than usual ([`restricted`]), damaging files ([`damage`]), and working through many jobs ([`each`]).
 
 pub mod case;
 pub mod command;
 pub mod damage;
 pub mod modes;
+pub mod restricted;
 pub mod text;
 pub mod traps;
 

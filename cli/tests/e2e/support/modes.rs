@@ -3,7 +3,7 @@
 use super::command::{Trjit, trjit, trjit_run};
 use std::path::{Path, PathBuf};
 use trjit_assemble::{Options, Silent};
-use trjit_code::Steered;
+use trjit_code::{MemoryStyle, Steered};
 use trjit_compile::CraneliftCompiler;
 use trjit_module::{FuncIndex, Module};
 
@@ -29,12 +29,14 @@ pub enum Mode {
     MixedOdd,
     /// Every second function comes from a cache, the others are compiled at their first use.
     MixedJit,
+    /// Memories are checked: every second function comes from a cache for that, the others are compiled at their first use.
+    Checked,
     /// What one training run entered comes from a cache, the rest is interpreted.
     Trained,
 }
 
 impl Mode {
-    pub const ALL: [Mode; 11] = [
+    pub const ALL: [Mode; 12] = [
         Mode::Interpreter,
         Mode::Background,
         Mode::Jit,
@@ -45,6 +47,7 @@ impl Mode {
         Mode::MixedEven,
         Mode::MixedOdd,
         Mode::MixedJit,
+        Mode::Checked,
         Mode::Trained,
     ];
 }
@@ -65,9 +68,10 @@ impl Program {
         let bytes = std::fs::read(module).expect("the fixture is readable");
         let wasm = wat::parse_bytes(&bytes).expect("the fixture's text is valid").into_owned();
         let parsed = Module::parse(wasm).expect("the fixture is a module that is supported");
-        program.assemble(&parsed, "all", |_| true);
-        program.assemble(&parsed, "even", |function| function.0 % 2 == 0);
-        program.assemble(&parsed, "odd", |function| function.0 % 2 == 1);
+        program.assemble(&parsed, "all", MemoryStyle::Reserved, |_| true);
+        program.assemble(&parsed, "even", MemoryStyle::Reserved, |function| function.0 % 2 == 0);
+        program.assemble(&parsed, "odd", MemoryStyle::Reserved, |function| function.0 % 2 == 1);
+        program.assemble(&parsed, "checked", MemoryStyle::Checked, |function| function.0 % 2 == 0);
         program
     }
 
@@ -76,9 +80,9 @@ impl Program {
         self.caches.join(which).with_extension("trjit")
     }
 
-    fn assemble(&self, module: &Module, which: &str, wanted: fn(FuncIndex) -> bool) {
+    fn assemble(&self, module: &Module, which: &str, memory: MemoryStyle, wanted: fn(FuncIndex) -> bool) {
         let compiler = Steered::new(CraneliftCompiler::new(), move |request| wanted(request.function).then_some(request.tier));
-        let options = Options { all: true, threads: Some(1), ..Options::default() };
+        let options = Options { all: true, threads: Some(1), memory, ..Options::default() };
         let assembled = trjit_assemble::assemble(module, None, &options, &compiler, &Silent).expect("the fixture can be assembled");
         let refused = module
             .functions()
@@ -114,6 +118,7 @@ impl Program {
             Mode::MixedEven => on_cache("even").args(off),
             Mode::MixedOdd => on_cache("odd").args(off),
             Mode::MixedJit => on_cache("even").args(EAGER),
+            Mode::Checked => on_cache("checked").args(EAGER).args(["-O", "memory-reservation=0"]),
             Mode::Trained => on_cache("trained").args(off),
         };
         let alone = matches!(mode, Mode::Precompiled | Mode::RunOnly);
