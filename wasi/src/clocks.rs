@@ -1,6 +1,8 @@
 //! Clocks: real time, and monotonic time since the context was built. CPU-time clocks are `Badf`, as in wasmtime.
 
-use rustix::time::{ClockId, Timespec, clock_getres, clock_gettime};
+use rustix::time::{ClockId, Timespec, clock_getres};
+use std::sync::OnceLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::ctx::WasiCtx;
 use crate::errno::Errno;
@@ -33,14 +35,16 @@ fn nanoseconds(time: Timespec) -> u64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
 }
 
-/// The host's monotonic clock, in nanoseconds.
+/// The host's monotonic clock, in nanoseconds from the first call on. By the C library, which found the kernel's page for it when the process began; rustix
+/// would look for it again.
 pub(crate) fn host_monotonic() -> u64 {
-    nanoseconds(clock_gettime(ClockId::Monotonic))
+    static ORIGIN: OnceLock<Instant> = OnceLock::new();
+    u64::try_from(ORIGIN.get_or_init(Instant::now).elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Nanoseconds since 1970.
 pub(crate) fn realtime() -> u64 {
-    nanoseconds(clock_gettime(ClockId::Realtime))
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// `clock_res_get`
