@@ -1,6 +1,6 @@
 //! Measure 2: every case. trjit trained on the same case, on the program's other cases, with a foreign profile, and without a cache.
 
-use super::Context;
+use super::{Context, breakdown};
 use crate::corpus::is_wanted;
 use crate::results::Results;
 use crate::series::{self, Entry, Setting};
@@ -25,6 +25,9 @@ pub fn measure(context: &Context<'_>, workshop: &Workshop<'_>, results: &mut Res
         let (program, sandbox) = (workshop.program.name.as_str(), &workshop.sandbox);
         let setting = Setting { measure: MEASURE, program, case, sandbox, effort: context.effort, before: &series::nothing };
         results.rows.extend(series::run(entries, &setting)?);
+        if results.breakdowns.iter().all(|found| found.program != program) {
+            breakdown::measure(context, workshop, case, results)?;
+        }
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
-//! The five measures, one a file, each from workshops to rows.
+//! The five measures, one a file, each from workshops to rows; the breakdown of a start belongs to two of them.
 
+mod breakdown;
 pub mod build;
 pub mod cases;
 pub mod instances;

@@ -1,14 +1,12 @@
 //! Measure 1: the start of a process. The smallest WASI program that says something, beside `/bin/true`.
 
-use super::Context;
+use super::{Context, breakdown};
 use crate::check;
 use crate::child::CommandLine;
 use crate::corpus::{Case, Program};
-use crate::peers::Guest;
-use crate::results::{Breakdown, Results};
+use crate::results::Results;
 use crate::sandbox::Sandbox;
 use crate::series::{self, Effort, Entry, Expected, Setting, Subject};
-use crate::stats;
 use crate::trjit::Runner;
 use crate::workshop::{Training, Workshop, trjit_name};
 use anyhow::Result;
@@ -58,58 +56,5 @@ pub fn measure(context: &Context<'_>, workshop: &Workshop<'_>, results: &mut Res
     let (program, sandbox) = (workshop.program.name.as_str(), &workshop.sandbox);
     let setting = Setting { measure: MEASURE, program, case, sandbox, effort, before: &series::nothing };
     results.rows.extend(series::run(entries, &setting)?);
-    breakdown(context, workshop, case, results)
-}
-
-const BREAKDOWNS: usize = 21;
-
-/// What `--timings=json` tells, where the program knows the flag.
-pub fn breakdown(context: &Context<'_>, workshop: &Workshop<'_>, case: &Case, results: &mut Results) -> Result<()> {
-    let (runner, training) = (context.trjit.production(), Training::Same(&case.id));
-    let Ok(cache) = workshop.cache(training) else { return Ok(()) };
-    let wasm = workshop.program.wasm_name();
-    let line = context.trjit.run_with(runner, &["--timings=json"], Guest { wasm: &wasm, artifact: Some(&cache), case });
-    let mut runs: Vec<Vec<(String, f64)>> = Vec::new();
-    for _ in 0..BREAKDOWNS {
-        workshop.sandbox.restore(case)?;
-        let (ended, _) = crate::child::run(&line, &workshop.sandbox.place(case))?;
-        match phases(&String::from_utf8_lossy(&ended.stderr)) {
-            Some(phases) => runs.push(phases),
-            None => break,
-        }
-    }
-    let Some(first) = runs.first() else {
-        let note = format!("no start-up breakdown: `{runner}` gives none with --timings=json");
-        if !results.notes.contains(&note) {
-            results.notes.push(note);
-        }
-        return Ok(());
-    };
-    let median = |name: &str| {
-        let values: Vec<f64> = runs.iter().flatten().filter(|(found, _)| found == name).map(|(_, value)| *value).collect();
-        stats::spread(&values).map_or(0.0, |spread| spread.median)
-    };
-    let phases = first.iter().map(|(name, _)| (name.clone(), median(name))).collect();
-    let subject = trjit_name(runner, Some(training));
-    results.breakdowns.push(Breakdown { program: workshop.program.name.clone(), case: case.id.clone(), subject, phases });
-    Ok(())
-}
-
-/// The numbers of the last JSON object in the text, in its order; deeper objects are looked into.
-fn phases(text: &str) -> Option<Vec<(String, f64)>> {
-    let line = text.lines().rev().map(str::trim).find(|line| line.starts_with('{') && line.ends_with('}'))?;
-    let value: serde_json::Value = serde_json::from_str(line).ok()?;
-    let mut found = Vec::new();
-    collect(&value, &mut found);
-    (!found.is_empty()).then_some(found)
-}
-
-fn collect(value: &serde_json::Value, found: &mut Vec<(String, f64)>) {
-    let Some(object) = value.as_object() else { return };
-    for (name, value) in object {
-        match value.as_f64() {
-            Some(number) => found.push((name.clone(), number)),
-            None => collect(value, found),
-        }
-    }
+    breakdown::measure(context, workshop, case, results)
 }

@@ -5,7 +5,7 @@ use super::{row_figures, table};
 use crate::goals::{self, Wanted};
 use crate::measures::{self, build, cases, start};
 use crate::peers::Threads;
-use crate::results::{Results, Row};
+use crate::results::{Breakdown, Results, Row};
 use crate::stats;
 use crate::workshop::Training;
 use anyhow::{Context, Result};
@@ -132,15 +132,39 @@ fn start_plot(page: &mut String, results: &Results) {
         })
         .collect();
     page.push_str(&svg::bars(&lanes, "ms"));
-    for breakdown in &results.breakdowns {
-        let title = format!("{}: {} {}, microseconds by phase", breakdown.subject, breakdown.program, breakdown.case);
-        let _ = writeln!(page, "<h3>{}</h3>", escape(&title));
-        let parts = breakdown.phases.iter().enumerate();
-        let parts: Vec<Mark> =
-            parts.map(|(at, (name, value))| Mark { colour: COLOURS[at % COLOURS.len()], value: *value, title: name.clone() }).collect();
-        page.push_str(&svg::stack(&parts, "µs"));
-    }
+    breakdown_plot(page, results);
 }
+
+/// A bar for each program, without what the guest itself does.
+fn breakdown_plot(page: &mut String, results: &Results) {
+    let Some(first) = results.breakdowns.first() else { return };
+    let names: Vec<&str> = first.phases.iter().map(|(name, _)| name.as_str()).filter(|name| *name != GUEST).collect();
+    let colour = |name: &str| COLOURS[names.iter().position(|found| *found == name).unwrap_or(0) % COLOURS.len()];
+    let _ = writeln!(
+        page,
+        "<h3>Where a start goes</h3><p>{}: microseconds by phase before the guest begins, its own time in brackets.</p><p>",
+        escape(&first.subject)
+    );
+    for name in &names {
+        let _ = write!(page, "<span class=key><i style=\"background:{}\"></i>{}</span>", colour(name), escape(name));
+    }
+    page.push_str("</p>\n");
+    let lane = |found: &Breakdown| {
+        let guest = found.phases.iter().find(|(name, _)| name == GUEST).map_or(0.0, |(_, value)| *value);
+        let parts = found.phases.iter().filter(|(name, _)| name != GUEST);
+        let marks = parts.map(|(name, value)| Mark {
+            colour: colour(name),
+            value: *value,
+            title: format!("{}, {name}: {} µs", found.program, short(*value)),
+        });
+        (Lane { name: format!("{} {}", found.program, found.case), marks: marks.collect() }, format!("({} guest)", short(guest)))
+    };
+    let lanes: Vec<(Lane, String)> = results.breakdowns.iter().map(lane).collect();
+    page.push_str(&svg::stacks(&lanes, "µs"));
+}
+
+/// The phase that is not trjit's.
+const GUEST: &str = "guest";
 
 fn ratio_plots(page: &mut String, results: &Results) {
     let base = measures::trained(results);

@@ -76,29 +76,27 @@ pub fn bars(lanes: &[Lane], unit: &str) -> String {
     out + "</svg>"
 }
 
-/// One bar of parts, one behind the other, with their names below.
-pub fn stack(parts: &[Mark], unit: &str) -> String {
-    let total: f64 = parts.iter().map(|part| part.value).sum::<f64>().max(f64::MIN_POSITIVE);
-    let mut out = open(44.0 + 20.0 * parts.len() as f64);
-    let mut x = 20.0;
-    for (at, part) in parts.iter().enumerate() {
-        let width = part.value / total * (WIDTH - 40.0);
-        let _ = write!(
-            out,
-            r#"<rect x="{x:.1}" y="4" width="{width:.1}" height="26" fill="{}"><title>{}</title></rect>"#,
-            part.colour,
-            escape(&part.title)
-        );
-        x += width;
-        let y = 50.0 + 20.0 * at as f64;
-        let _ = write!(out, r#"<rect x="20" y="{:.1}" width="12" height="12" fill="{}"/>"#, y - 10.0, part.colour);
-        let share = part.value / total * 100.0;
-        let _ = write!(
-            out,
-            r#"<text class="legend" x="40" y="{y:.1}">{}: {} {unit} ({share:.0} %)</text>"#,
-            escape(&part.title),
-            short(part.value)
-        );
+/// A bar a lane, its marks one behind the other, with the sum and a remark at its end.
+pub fn stacks(lanes: &[(Lane, String)], unit: &str) -> String {
+    let sum = |lane: &Lane| lane.marks.iter().map(|mark| mark.value).sum::<f64>();
+    let high = lanes.iter().map(|(lane, _)| sum(lane)).fold(f64::MIN_POSITIVE, f64::max);
+    let mut out = open(lanes.len() as f64 * LANE + 8.0);
+    for (at, (lane, remark)) in lanes.iter().enumerate() {
+        let (y, mut x) = (4.0 + at as f64 * LANE, LEFT);
+        let _ = write!(out, r#"<text class="name" x="{:.1}" y="{:.1}">{}</text>"#, LEFT - 12.0, y + 16.0, escape(&lane.name));
+        for mark in &lane.marks {
+            let (width, title) = (mark.value / high * (WIDTH - LEFT - 210.0), escape(&mark.title));
+            let _ = write!(
+                out,
+                r#"<rect x="{x:.1}" y="{:.1}" width="{width:.1}" height="{}" fill="{}"><title>{title}</title></rect>"#,
+                y + 3.0,
+                LANE - 6.0,
+                mark.colour
+            );
+            x += width;
+        }
+        let text = format!("{} {unit} {remark}", short(sum(lane)));
+        let _ = write!(out, r#"<text class="value" x="{:.1}" y="{:.1}">{}</text>"#, x + 8.0, y + 16.0, escape(&text));
     }
     out + "</svg>"
 }

@@ -28,6 +28,7 @@ pub fn render(results: &Results) -> String {
             }
         }
     }
+    breakdowns(&mut out, results);
     instances(&mut out, results);
     coverage(&mut out, results);
     by_program(&mut out, results, &base);
@@ -47,6 +48,17 @@ fn instances(out: &mut String, results: &Results) {
         let figures = format!("{:>9} {:>9} {:>14}", number(row.p50_us), number(row.p99_us), number(row.pss_kib_each));
         let tail = row.failed.as_ref().map_or(figures, |why| format!(" FAILED: {why}"));
         line(out, &format!("  {:<14} {:<10} {:>7}  {place:<12} {tail}", row.program, row.engine, row.count));
+    }
+}
+
+fn breakdowns(out: &mut String, results: &Results) {
+    if results.breakdowns.is_empty() {
+        return;
+    }
+    line(out, "\nwhere a start goes: microseconds by phase");
+    for found in &results.breakdowns {
+        let phases: Vec<String> = found.phases.iter().map(|(name, value)| format!("{name} {value:.0}")).collect();
+        line(out, &format!("  {:<20} {}", format!("{} {}", found.program, found.case), phases.join(", ")));
     }
 }
 
