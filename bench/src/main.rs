@@ -106,6 +106,7 @@ fn each_program(args: &Args, context: &Context<'_>, hello: &Workshop<'_>, progra
                 Measure::Cases => measures::cases::measure(context, &workshop, results)?,
                 Measure::Build => measures::build::measure(context, &workshop, results)?,
                 Measure::Storage => measures::storage::measure(context, &workshop, results)?,
+                Measure::Layout => measures::layout::measure(context, &workshop, results)?,
                 Measure::Instances if is_sample(programs, program, folder) => measures::instances::measure(context, &workshop, results)?,
                 Measure::Start | Measure::Instances => {}
             }

@@ -18,6 +18,8 @@ pub struct Results {
     pub programs: Vec<ProgramFacts>,
     pub rows: Vec<Row>,
     pub coverage: Vec<Coverage>,
+    #[serde(default)]
+    pub layouts: Vec<Layout>,
     pub breakdowns: Vec<Breakdown>,
     pub instances: Vec<Instances>,
 }
@@ -75,6 +77,19 @@ pub struct Coverage {
     pub calls: f64,
     /// Executed instructions in such functions, of all.
     pub instructions: f64,
+}
+
+/// Where a left-out case finds its code in a text that is ordered by one of the rules.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Layout {
+    pub program: String,
+    pub case: String,
+    pub rule: String,
+    /// Of the functions that it enters.
+    pub bytes: u64,
+    /// Of 4 KiB, and of 64 KiB, that these lie on.
+    pub pages: u64,
+    pub windows: u64,
 }
 
 /// What `--timings` told: microseconds a phase, the median of some runs, in the order it has them.

@@ -45,6 +45,7 @@ pub use codec::{FORMAT_VERSION, FormatError, MAX_PAYLOAD, varint};
 pub use file::FileError;
 pub use identity::FunctionIdentity;
 pub use merge::MergeError;
+pub use order::MergeRule;
 pub use output::{OutputError, write_file, write_file_checked};
 pub use profile::{BranchCount, FunctionProfile, ImportName, ModuleIdentity, Profile, Run, SiteProfile, TargetCount};
 pub use recorder::{FirstCall, Recorder, RunInfo, Trace};

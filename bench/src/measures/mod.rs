@@ -1,9 +1,10 @@
-//! The five measures, one a file, each from workshops to rows; the breakdown of a start belongs to two of them.
+//! The measures, one a file, each from workshops to rows; the breakdown of a start belongs to two of them.
 
 mod breakdown;
 pub mod build;
 pub mod cases;
 pub mod instances;
+pub mod layout;
 pub mod start;
 pub mod storage;
 
@@ -28,6 +29,8 @@ pub enum Measure {
     Storage,
     /// Many instances in one process, and in many.
     Instances,
+    /// Pages of code that a run touches, by rules of ordering the text.
+    Layout,
 }
 
 /// What all measures share.

@@ -3,7 +3,7 @@
 use super::{Figures, row_figures};
 use crate::goals::{self, Wanted};
 use crate::measures;
-use crate::results::{Results, Row};
+use crate::results::{Layout, Results, Row};
 use crate::stats;
 use std::fmt::Write;
 
@@ -31,6 +31,7 @@ pub fn render(results: &Results) -> String {
     breakdowns(&mut out, results);
     instances(&mut out, results);
     coverage(&mut out, results);
+    layouts(&mut out, results);
     by_program(&mut out, results, &base);
     goals(&mut out, results);
     out
@@ -59,6 +60,28 @@ fn breakdowns(out: &mut String, results: &Results) {
     for found in &results.breakdowns {
         let phases: Vec<String> = found.phases.iter().map(|(name, value)| format!("{name} {value:.0}")).collect();
         line(out, &format!("  {:<20} {}", format!("{} {}", found.program, found.case), phases.join(", ")));
+    }
+}
+
+/// Sums over all left-out cases of a program, by rule.
+fn layouts(out: &mut String, results: &Results) {
+    if results.layouts.is_empty() {
+        return;
+    }
+    line(out, "\nlayout: pages that hold the code which left-out cases enter, by the rule that orders the text");
+    line(out, "  program        rule                    code KiB   4 KiB pages   64 KiB windows");
+    let mut sums: Vec<Layout> = Vec::new();
+    for found in &results.layouts {
+        match sums.iter_mut().find(|sum| sum.program == found.program && sum.rule == found.rule) {
+            Some(sum) => {
+                (sum.bytes, sum.pages, sum.windows) = (sum.bytes + found.bytes, sum.pages + found.pages, sum.windows + found.windows);
+            }
+            None => sums.push(found.clone()),
+        }
+    }
+    for sum in sums {
+        let figures = format!("{:>10} {:>13} {:>16}", sum.bytes >> 10, sum.pages, sum.windows);
+        line(out, &format!("  {:<14} {:<20} {figures}", sum.program, sum.rule));
     }
 }
 
