@@ -6,6 +6,7 @@
 use crate::digest::Digest;
 use crate::error::ParseError;
 use crate::flat::*;
+use crate::segments;
 use bytes::Bytes;
 use std::collections::HashMap;
 use zerocopy::{Immutable, IntoBytes};
@@ -69,8 +70,17 @@ impl<'a> Builder<'a> {
         self.types.get(ty as usize).map_or((0, 0), |record| (record.params.len, record.results.len))
     }
 
+    fn flags(&self) -> u32 {
+        let has_active_data = self.data.iter().any(|segment| segment.mode == mode::ACTIVE);
+        let flag = |set: bool, flag: u32| if set { flag } else { 0 };
+        flag(self.uses_v128, Header::USES_V128) | flag(has_active_data, Header::HAS_ACTIVE_DATA)
+    }
+
     /// Writes the flat buffer.
-    pub fn finish(self, wasm: &[u8]) -> Result<Bytes, ParseError> {
+    pub fn finish(mut self, wasm: &[u8]) -> Result<Bytes, ParseError> {
+        if segments::none_traps(&self.tables, &self.memories, &self.elems, &self.data) {
+            segments::mark_lazy_tables(&mut self.tables, self.imported_tables, &self.elems, &self.elem_items);
+        }
         let mut image = Image::new();
         image.put(Section::Types, &self.types);
         image.put(Section::ValTypes, &self.val_types);
@@ -105,7 +115,7 @@ impl<'a> Builder<'a> {
             imported_memories: self.imported_memories,
             imported_globals: self.imported_globals,
             imported_tags: self.imported_tags,
-            flags: if self.uses_v128 { Header::USES_V128 } else { 0 },
+            flags: self.flags(),
             name: self.name,
             indirect_sites: self.indirect_sites,
             sections,

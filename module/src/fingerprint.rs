@@ -82,7 +82,7 @@ pub const ABI_FINGERPRINT: Digest = {
         flat::FunctionRecord { type_index, body, code_start, params, results, locals, frame_slots, side_table_start, side_table_len, indirect_sites_start, indirect_sites_len, handlers_start, handlers_len, flags }
         flat::ImportRecord { module, name, kind, index }
         flat::ExportRecord { name, kind, index }
-        flat::TableRecord { element, has_max, flags, reserved, min, max, init }
+        flat::TableRecord { element, has_max, flags, filling, min, max, init }
         flat::MemoryRecord { flags, has_max, min, max }
         flat::GlobalRecord { ty, mutable, init }
         flat::ConstExpr { kind, reserved, value }

@@ -107,6 +107,8 @@ pub struct Header {
 impl Header {
     /// The module has values of type v128: frames of the interpreter have slots of 16 bytes.
     pub const USES_V128: u32 = 1;
+    /// Some data segment is [`mode::ACTIVE`].
+    pub const HAS_ACTIVE_DATA: u32 = 2;
 }
 
 /// A string in the `Strings` section.
@@ -195,7 +197,8 @@ pub struct TableRecord {
     pub has_max: u32,
     /// [`TableRecord::TABLE64`].
     pub flags: u32,
-    pub reserved: u32,
+    /// [`TableRecord::AT_ONCE`] or [`TableRecord::LAZILY`].
+    pub filling: u32,
     pub min: u64,
     pub max: u64,
     /// Initial value of all elements; `RefNull` when not given.
@@ -205,6 +208,11 @@ pub struct TableRecord {
 impl TableRecord {
     /// Indices have 64 bits.
     pub const TABLE64: u32 = 1;
+    /// Active segments are applied when an instance begins. What an imported table has in `filling`, too.
+    pub const AT_ONCE: u32 = 0;
+    /// No active segment of the module can trap, and what an element begins with depends on its place alone
+    /// ([`Module::initial_element`](crate::Module::initial_element)): it can be filled when it is asked for.
+    pub const LAZILY: u32 = 1;
 }
 
 /// A memory: limits in pages of 64 KiB.

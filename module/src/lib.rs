@@ -40,6 +40,7 @@ pub mod module;
 mod names;
 mod parse;
 mod sections;
+mod segments;
 mod side_table;
 pub mod trap;
 pub mod types;

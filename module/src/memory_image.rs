@@ -9,9 +9,9 @@
 //! Whole pages of zeros are left out; gaps of a few of them are filled, since each extent is a mapping.
 
 use crate::builder::Words;
-use crate::flat::{ConstExpr, DataRecord, Header, Section, mode};
+use crate::flat::{DataRecord, Header, Section, mode};
 use crate::module::Module;
-use crate::vm::PAGE_SIZE;
+use crate::segments;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use zerocopy::{FromBytes, IntoBytes};
@@ -52,7 +52,7 @@ impl Imaged {
     pub fn of(module: &Module) -> Option<Imaged> {
         let imaged = |segment: &&DataRecord| segment.mode == mode::ACTIVE && segment.memory >= module.header().imported_memories;
         let segments: Vec<&DataRecord> = module.data_segments().iter().filter(imaged).collect();
-        if segments.is_empty() || !no_segment_traps(module) {
+        if segments.is_empty() || !segments::none_traps(module.tables(), module.memories(), module.elems(), module.data_segments()) {
             return None;
         }
         let bytes: u64 = segments.iter().map(|segment| u64::from(segment.bytes.len)).sum();
@@ -61,20 +61,6 @@ impl Imaged {
         let (extents, pages) = extents(&filled, most)?;
         Some(Imaged { module: without_bytes(module), extents, pages })
     }
-}
-
-/// Whether every active segment has a constant offset and fits the least size of its memory or table.
-fn no_segment_traps(module: &Module) -> bool {
-    let fits = |offset: &ConstExpr, len: u32, room: Option<u64>| {
-        let end = (offset.kind == ConstExpr::CONST).then(|| offset.value.checked_add(len.into())).flatten();
-        end.zip(room).is_some_and(|(end, room)| end <= room)
-    };
-    let elements = |table: u32| module.tables().get(table as usize).map(|table| table.min);
-    let bytes = |memory: u32| module.memories().get(memory as usize).map(|memory| memory.min.saturating_mul(PAGE_SIZE));
-    let mut elems = module.elems().iter().filter(|elem| elem.mode == mode::ACTIVE);
-    let mut data = module.data_segments().iter().filter(|data| data.mode != mode::PASSIVE);
-    elems.all(|elem| fits(&elem.offset, elem.items_len, elements(elem.table)))
-        && data.all(|data| fits(&data.offset, data.bytes.len, bytes(data.memory)))
 }
 
 /// Pages by memory and number.
@@ -125,7 +111,7 @@ fn without_bytes(module: &Module) -> Module {
     let flat = &mut words.as_mut_bytes()[..module.flat_bytes().len()];
     flat.copy_from_slice(module.flat_bytes());
     let imported = module.header().imported_memories;
-    let mut data = Vec::new();
+    let (mut data, mut active) = (Vec::new(), false);
     let range = module.header().sections[Section::Data as usize];
     let records = &mut flat[range.offset as usize..][..range.len as usize];
     // A view checked the section, and the buffer is aligned as the first one is.
@@ -136,10 +122,12 @@ fn without_bytes(module: &Module) -> Module {
             (record.mode, record.bytes.len) = (mode::IMAGED, 0);
         } else {
             data.extend_from_slice(bytes);
+            active |= record.mode == mode::ACTIVE;
         }
     }
     if let Ok((header, _)) = Header::mut_from_prefix(flat) {
         header.data.len = data.len() as u32;
+        header.flags = if active { header.flags } else { header.flags & !Header::HAS_ACTIVE_DATA };
     }
     module.with_contents(Bytes::from_owner(Words(words)), Bytes::from(data))
 }

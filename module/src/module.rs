@@ -217,6 +217,16 @@ impl Module {
         items.get(elem.items_start as usize..).and_then(|rest| rest.get(..elem.items_len as usize)).unwrap_or(&[])
     }
 
+    /// What an element of a table that is filled [`LAZILY`](TableRecord::LAZILY) begins with, a function or null, where a segment says something.
+    pub fn initial_element(&self, table: u32, index: u64) -> Option<ConstExpr> {
+        let item = |elem: &ElemRecord| {
+            let at = usize::try_from(index.checked_sub(elem.offset.value)?).ok()?;
+            self.elem_items(elem).get(at).copied()
+        };
+        // Later segments win.
+        self.elems().iter().rev().filter(|elem| elem.mode == mode::ACTIVE && elem.table == table).find_map(item)
+    }
+
     /// The bytes of a data segment.
     pub fn data_bytes(&self, segment: &DataRecord) -> &[u8] {
         self.data.get(segment.bytes.offset as usize..).and_then(|rest| rest.get(..segment.bytes.len as usize)).unwrap_or(&[])

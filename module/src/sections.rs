@@ -55,7 +55,7 @@ fn table_record(ty: &TableType, init: ConstExpr, offset: u64) -> Result<TableRec
         element,
         has_max: ty.maximum.is_some().into(),
         flags,
-        reserved: 0,
+        filling: TableRecord::AT_ONCE,
         min: ty.initial,
         max: ty.maximum.unwrap_or(0),
         init,

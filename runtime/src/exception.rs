@@ -158,7 +158,7 @@ unsafe fn collect(store: *mut StoreInner, payload: &[u64], top: *const u64) {
                 }
             }
             for table in (*store).tables.iter_mut().filter(|table| is_exception(table.element)) {
-                table.elements_mut().iter().for_each(|element| visit(element >> 1));
+                table.stored().iter().for_each(|element| visit(element >> 1));
             }
         });
         (*store).exceptions = exceptions;

@@ -9,7 +9,7 @@ use crate::table::{self, TableInner};
 use crate::trap::HostError;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use trjit_module::flat::ConstExpr;
+use trjit_module::flat::{ConstExpr, mode};
 use trjit_module::vm::{GlobalPlace, VmFuncRef, VmLayout, VmMemory, VmMemoryRef, VmTable};
 use trjit_module::{DefinedFuncIndex, FuncIndex, FuncType, TrapCode};
 use trjit_runtime_loader::JumpTable;
@@ -47,6 +47,7 @@ pub(crate) struct InstanceInner {
     pub memories: Vec<*mut MemoryInner>,
     pub tables: Vec<*mut TableInner>,
     pub tags: Vec<TagInner>,
+    /// Passive segments that were dropped; those behind the end were not. All others are dropped when guests run.
     pub dropped_data: Vec<bool>,
     pub dropped_elems: Vec<bool>,
     pub func_ref_base: u64,
@@ -178,9 +179,14 @@ impl InstanceInner {
 
     pub fn memory_init(&mut self, memory: u32, segment: u32, dst: u64, src: u64, len: u64) -> Result<(), TrapCode> {
         let code = Arc::clone(&self.code);
-        let module = code.module();
-        let dropped = self.dropped_data[segment as usize];
-        let bytes = if dropped { &[] } else { module.data_bytes(&module.data_segments()[segment as usize]) };
+        let record = &code.module().data_segments()[segment as usize];
+        let dropped = record.mode != mode::PASSIVE || is_dropped(&self.dropped_data, segment);
+        let bytes = if dropped { &[] } else { code.module().data_bytes(record) };
+        self.memory_write(memory, bytes, dst, src, len)
+    }
+
+    /// Copies `len` bytes from `src` of a segment's bytes to `dst` of a memory.
+    pub fn memory_write(&mut self, memory: u32, bytes: &[u8], dst: u64, src: u64, len: u64) -> Result<(), TrapCode> {
         let source = range(bytes, src, len).ok_or(TrapCode::MemoryOutOfBounds)?;
         let to = self.memory_range(memory, dst, len)?;
         // SAFETY: the range was checked; segments are no part of a memory.
@@ -227,17 +233,17 @@ impl InstanceInner {
     }
 
     pub fn data_drop(&mut self, segment: u32) {
-        self.dropped_data[segment as usize] = true;
+        drop_segment(&mut self.dropped_data, segment);
     }
 
     pub fn table_get(&mut self, table: u32, index: u64) -> Result<u64, TrapCode> {
-        let elements = self.table(table).elements_mut();
-        let element = *elements.get(index as usize).ok_or(TrapCode::TableOutOfBounds)?;
-        Ok(element >> 1)
+        let table = self.tables[table as usize];
+        // SAFETY: tables live as long as the store, and are changed by the thread that runs it only.
+        unsafe { (*table).get(index) }.ok_or(TrapCode::TableOutOfBounds)
     }
 
     pub fn table_set(&mut self, table: u32, index: u64, value: u64) -> Result<(), TrapCode> {
-        let element = self.table(table).elements_mut().get_mut(index as usize).ok_or(TrapCode::TableOutOfBounds)?;
+        let element = self.table(table).stored().get_mut(index as usize).ok_or(TrapCode::TableOutOfBounds)?;
         *element = table::encode(value);
         Ok(())
     }
@@ -250,15 +256,17 @@ impl InstanceInner {
     }
 
     pub fn table_fill(&mut self, table: u32, dst: u64, value: u64, len: u64) -> Result<(), TrapCode> {
-        let elements = self.table(table).elements_mut();
+        let elements = self.table(table).stored();
         let end = dst.checked_add(len).filter(|&end| end <= elements.len() as u64).ok_or(TrapCode::TableOutOfBounds)?;
         elements[dst as usize..end as usize].fill(table::encode(value));
         Ok(())
     }
 
     pub fn table_copy(&mut self, dst_table: u32, src_table: u32, dst: u64, src: u64, len: u64) -> Result<(), TrapCode> {
-        let source = range(self.table(src_table).elements_mut(), src, len).ok_or(TrapCode::TableOutOfBounds)?.as_ptr();
-        let target = range(self.table(dst_table).elements_mut(), dst, len).ok_or(TrapCode::TableOutOfBounds)?.as_ptr().cast_mut();
+        let target = range(self.table(dst_table).stored(), dst, len).ok_or(TrapCode::TableOutOfBounds)?.as_ptr().cast_mut();
+        let source = self.tables[src_table as usize];
+        // SAFETY: tables live as long as the store, and are changed by the thread that runs it only.
+        let source = unsafe { (*source).filled(src, len) }.ok_or(TrapCode::TableOutOfBounds)?.as_ptr();
         // SAFETY: both ranges were checked; they may overlap where the tables are the same.
         unsafe { std::ptr::copy(source, target, len as usize) };
         Ok(())
@@ -266,24 +274,35 @@ impl InstanceInner {
 
     pub fn table_init(&mut self, table: u32, segment: u32, dst: u64, src: u64, len: u64) -> Result<(), TrapCode> {
         let code = Arc::clone(&self.code);
-        let module = code.module();
-        let dropped = self.dropped_elems[segment as usize];
-        let items = if dropped { &[] } else { module.elem_items(&module.elems()[segment as usize]) };
+        let record = &code.module().elems()[segment as usize];
+        let dropped = record.mode != mode::PASSIVE || is_dropped(&self.dropped_elems, segment);
+        let items = if dropped { &[] } else { code.module().elem_items(record) };
+        self.table_write(table, items, dst, src, len)
+    }
+
+    /// Puts `len` items from `src` of a segment's items to `dst` of a table.
+    pub fn table_write(&mut self, table: u32, items: &[ConstExpr], dst: u64, src: u64, len: u64) -> Result<(), TrapCode> {
         let items = range(items, src, len).ok_or(TrapCode::TableOutOfBounds)?;
-        range(self.table(table).elements_mut(), dst, len).ok_or(TrapCode::TableOutOfBounds)?;
+        range(self.table(table).stored(), dst, len).ok_or(TrapCode::TableOutOfBounds)?;
         for (at, item) in items.iter().enumerate() {
             let reference = self.evaluate(item);
-            self.table(table).elements_mut()[dst as usize + at] = table::encode(reference);
+            self.table(table).stored()[dst as usize + at] = table::encode(reference);
         }
         Ok(())
     }
 
+    /// The reference that an element of a table of this module begins with, by the segments.
+    pub fn initial_element(&self, table: u32, index: u64) -> u64 {
+        let item = self.code.module().initial_element(table, index);
+        item.map_or(0, |item| self.evaluate(&item))
+    }
+
     pub fn elem_drop(&mut self, segment: u32) {
-        self.dropped_elems[segment as usize] = true;
+        drop_segment(&mut self.dropped_elems, segment);
     }
 
     /// The store's reference to a function of this instance; for an imported function that is the exporter's own reference, so that a function has one.
-    pub fn ref_func(&mut self, function: FuncIndex) -> u64 {
+    pub fn ref_func(&self, function: FuncIndex) -> u64 {
         if let Some(ImportedFunction::Wasm { instance, function }) = self.imported_function(function) {
             // SAFETY: instances live as long as the store; an import chain ends, since instances import from earlier ones only.
             return unsafe { (*instance).ref_func(function) };
@@ -298,12 +317,12 @@ impl InstanceInner {
     }
 
     /// The value of a constant expression of a type other than v128, as a slot holds it.
-    pub fn evaluate(&mut self, expr: &ConstExpr) -> u64 {
+    pub fn evaluate(&self, expr: &ConstExpr) -> u64 {
         self.evaluate_words(expr)[0]
     }
 
     /// The value of a constant expression in the words of a wide slot.
-    pub fn evaluate_words(&mut self, expr: &ConstExpr) -> [u64; 2] {
+    pub fn evaluate_words(&self, expr: &ConstExpr) -> [u64; 2] {
         match expr.kind {
             // SAFETY: validation keeps the index in range; the global is initialized, since only earlier ones can be named; cells have 16 bytes.
             ConstExpr::GLOBAL_GET => unsafe { self.global(expr.value as u32).cast::<[u64; 2]>().read() },
@@ -318,7 +337,7 @@ impl InstanceInner {
         }
     }
 
-    fn evaluate_extended(&mut self, expr: &ConstExpr) -> [u64; 2] {
+    fn evaluate_extended(&self, expr: &ConstExpr) -> [u64; 2] {
         let code = Arc::clone(&self.code);
         let mut stack: Vec<[u64; 2]> = Vec::new();
         for op in code.module().const_ops(expr) {
@@ -344,6 +363,15 @@ impl InstanceInner {
 fn range<T>(items: &[T], start: u64, len: u64) -> Option<&[T]> {
     let end = start.checked_add(len)?;
     items.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
+}
+
+fn is_dropped(dropped: &[bool], segment: u32) -> bool {
+    dropped.get(segment as usize).copied().unwrap_or(false)
+}
+
+fn drop_segment(dropped: &mut Vec<bool>, segment: u32) {
+    dropped.resize(dropped.len().max(segment as usize + 1), false);
+    dropped[segment as usize] = true;
 }
 
 /// Where a memory's base and definition stand in the vmctx.

@@ -12,7 +12,7 @@ use crate::sys::{self, MemoryError};
 use crate::table::TableInner;
 use crate::trap::Reason;
 use std::sync::Arc;
-use trjit_module::flat::{kind, mode};
+use trjit_module::flat::{Header, TableRecord, kind, mode};
 use trjit_module::vm::{GlobalPlace, VMCTX_MAGIC, VmHeader, VmImport, VmLayout};
 use trjit_module::{FuncIndex, TrapCode, ValType};
 
@@ -106,8 +106,8 @@ unsafe fn allocate(store: *mut StoreInner, code: &Arc<ModuleCode>, imports: Impo
         memories: imports.memories,
         tables: imports.tables,
         tags: define_tags(code, imports.tags),
-        dropped_data: vec![false; module.data_segments().len()],
-        dropped_elems: vec![false; module.elems().len()],
+        dropped_data: Vec::new(),
+        dropped_elems: Vec::new(),
         func_ref_base,
         exported_memory,
     });
@@ -247,33 +247,35 @@ fn initialize_globals(instance: &mut InstanceInner) {
     }
 }
 
-/// Fills tables and memories from active segments that no image holds, in order; the first that does not fit traps, and what was written before stays, as the specification has it.
+/// Fills tables and memories from active segments, in order, where that was not done otherwise; the first that does not fit traps, and what was written before
+/// stays, as the specification has it. Tables that are filled lazily and images of memories are those of modules in which no segment can trap.
 fn initialize_segments(instance: &mut InstanceInner) -> Result<(), TrapCode> {
     let code = Arc::clone(&instance.code);
     let module = code.module();
+    let this: *mut InstanceInner = &raw mut *instance;
+    let is_lazy = |table: u32| module.tables().get(table as usize).is_some_and(|table| table.filling == TableRecord::LAZILY);
     for (at, table) in module.tables().iter().enumerate().skip(module.header().imported_tables as usize) {
+        if is_lazy(at as u32) {
+            // SAFETY: instances and tables live as long as their store.
+            unsafe { (*instance.tables[at]).fill_lazily(this, at as u32) };
+            continue;
+        }
         let value = instance.evaluate(&table.init);
         if value != 0 {
             instance.table_fill(at as u32, 0, value, table.min)?;
         }
     }
-    for (at, elem) in module.elems().iter().enumerate() {
-        if elem.mode == mode::ACTIVE {
-            let offset = instance.evaluate(&elem.offset);
-            instance.table_init(elem.table, at as u32, offset, 0, elem.items_len.into())?;
-        }
-        if elem.mode != mode::PASSIVE {
-            instance.elem_drop(at as u32);
-        }
+    for elem in module.elems().iter().filter(|elem| elem.mode == mode::ACTIVE && !is_lazy(elem.table)) {
+        let offset = instance.evaluate(&elem.offset);
+        instance.table_write(elem.table, module.elem_items(elem), offset, 0, elem.items_len.into())?;
     }
-    for (at, data) in module.data_segments().iter().enumerate() {
-        if data.mode == mode::ACTIVE {
-            let offset = instance.evaluate(&data.offset);
-            instance.memory_init(data.memory, at as u32, offset, 0, data.bytes.len.into())?;
-        }
-        if data.mode != mode::PASSIVE {
-            instance.data_drop(at as u32);
-        }
+    // The records of a large module fill pages: they are not read for nothing.
+    if module.header().flags & Header::HAS_ACTIVE_DATA == 0 {
+        return Ok(());
+    }
+    for data in module.data_segments().iter().filter(|data| data.mode == mode::ACTIVE) {
+        let offset = instance.evaluate(&data.offset);
+        instance.memory_write(data.memory, module.data_bytes(data), offset, 0, data.bytes.len.into())?;
     }
     Ok(())
 }

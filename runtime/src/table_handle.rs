@@ -84,8 +84,9 @@ impl Table {
     /// An element; none outside of the table.
     pub fn get(&self, store: &mut impl AsContextMut, index: u64) -> Option<Val> {
         let element = ValType::Ref(self.element(store));
-        let word = *self.elements(store).get(usize::try_from(index).ok()?)?;
-        Some(Val::from_raw(store, &[word >> 1], element))
+        // SAFETY: tables live as long as their store, which is borrowed mutably.
+        let word = unsafe { (*self.inner.pointer(store)).get(index) }?;
+        Some(Val::from_raw(store, &[word], element))
     }
 
     /// Changes an element.
@@ -109,8 +110,9 @@ impl Table {
             let (found, expected) = (from.element(store), to.element(store).to_string());
             return Err(Error::ArgumentType { position: 1, found: format!("has elements of type {found}"), expected });
         }
-        let elements = from.elements(store);
-        let copied = elements[range(from_index, len, elements.len())?].to_vec();
+        range(from_index, len, from.elements(store).len())?;
+        // SAFETY: tables live as long as their store, which is borrowed mutably.
+        let copied = unsafe { (*from.inner.pointer(store)).filled(from_index, len) }.map_or_else(Vec::new, |elements| elements.to_vec());
         let elements = to.elements(store);
         let target = range(to_index, len, elements.len())?;
         elements[target].copy_from_slice(&copied);
@@ -132,7 +134,7 @@ impl Table {
 
     fn elements<'a>(&self, store: &'a mut impl AsContextMut) -> &'a mut [u64] {
         // SAFETY: tables live as long as their store, which is borrowed mutably.
-        unsafe { (*self.inner.pointer(store)).elements_mut() }
+        unsafe { (*self.inner.pointer(store)).stored() }
     }
 
     pub(crate) fn inner(&self) -> &Handle<TableInner> {
