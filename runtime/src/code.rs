@@ -125,8 +125,8 @@ pub(crate) struct ModuleCode {
     type_ids: Box<[u32]>,
     /// The numbers of [`VmTrampolines`], read by stubs without locks.
     trampolines: Box<[[AtomicI32; TRAMPOLINES]]>,
-    /// By defined function: whether its code was asked for.
-    requested: Box<[AtomicU8]>,
+    /// By defined function: whether its code was asked for. Made with the first request: a start on a cache makes none.
+    requested: OnceLock<Box<[AtomicU8]>>,
     /// Why the system gave no place for code.
     refusal: OnceLock<String>,
     /// Training only.
@@ -200,7 +200,6 @@ impl ModuleCode {
         for ty in 0..module.types().len() as u32 {
             type_ids.push(engine.type_id(module.func_type(TypeIndex(ty)), &type_ids));
         }
-        let functions = module.functions().len();
         Arc::new(ModuleCode {
             engine: engine.clone(),
             _registration: registration,
@@ -212,7 +211,7 @@ impl ModuleCode {
                 .map(|all| zerocopy::transmute!(*all))
                 .map(|all: [i32; TRAMPOLINES]| all.map(AtomicI32::new))
                 .collect(),
-            requested: (0..functions).map(|_| AtomicU8::new(0)).collect(),
+            requested: OnceLock::new(),
             refusal: OnceLock::new(),
             recording: engine.records().then(|| Recording::new(&module)),
             state: Mutex::default(),
@@ -258,7 +257,8 @@ impl ModuleCode {
     }
 
     fn was_requested(&self, function: FuncIndex) -> bool {
-        self.module.defined_index(function).is_some_and(|defined| self.requested[defined.index()].load(Ordering::Relaxed) != 0)
+        let Some((requested, defined)) = self.requested.get().zip(self.module.defined_index(function)) else { return false };
+        requested[defined.index()].load(Ordering::Relaxed) != 0
     }
 
     /// Whether an address lies in the image.
@@ -356,8 +356,9 @@ impl ModuleCode {
 
     /// Whether this is the first request for a function's code.
     pub fn request(&self, function: FuncIndex) -> bool {
+        let requested = self.requested.get_or_init(|| self.module.functions().iter().map(|_| AtomicU8::new(0)).collect());
         let defined = self.module.defined_index(function);
-        defined.is_some_and(|defined| self.requested[defined.index()].swap(1, Ordering::Relaxed) == 0)
+        defined.is_some_and(|defined| requested[defined.index()].swap(1, Ordering::Relaxed) == 0)
     }
 
     /// The state of a loop's code; a loop that nobody asked for yet becomes requested, and the result is `None`.
