@@ -84,19 +84,25 @@ mod wasmtime_pooled {
         pool.total_core_instances(slots).total_memories(slots).total_tables(slots).table_elements(1 << 17);
         let mut config = Config::new();
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool)).wasm_exceptions(true);
-        let engine = Engine::new(&config)?;
+        let engine = known(Engine::new(&config))?;
         if !args.artifact.exists() {
-            std::fs::write(&args.artifact, engine.precompile_module(&std::fs::read(&args.wasm)?)?)?;
+            let compiled = known(engine.precompile_module(&std::fs::read(&args.wasm)?))?;
+            std::fs::write(&args.artifact, compiled)?;
         }
-        let module = sys::deserialize(&engine, &args.artifact)?;
-        let mut linker: Linker<()> = Linker::new();
-        linker.define_unknown_imports_as_traps(&module)?;
-        let ready = linker.instantiate_pre(&module)?;
+        let module = known(sys::deserialize(&engine, &args.artifact))?;
+        let mut linker: Linker<()> = Linker::new(&engine);
+        known(linker.define_unknown_imports_as_traps(&module))?;
+        let ready = known(linker.instantiate_pre(&module))?;
         work(args, || {
             let mut store = Store::new(&engine, ());
-            ready.instantiate(&mut store)?;
+            known(ready.instantiate(&mut store))?;
             Ok(store)
         })
+    }
+
+    /// wasmtime's errors are no standard ones.
+    fn known<T>(result: wasmtime::Result<T>) -> Result<T> {
+        result.map_err(|error| anyhow::anyhow!("{error:#}"))
     }
 }
 
