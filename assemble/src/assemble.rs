@@ -10,8 +10,10 @@ use crate::recording::{self, Reading};
 use crate::summary::{Failure, PhaseTime, SectionSize, Summary, TierCount};
 use crate::tunables;
 use bytes::Bytes;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, HashSet};
 use std::time::Instant;
+use trjit_cache_format::code::Packing;
 use trjit_cache_format::manifest::ModuleId;
 use trjit_cache_format::{
     Builder, CacheBuilder, CacheFile, CodeItem, Expectations, HexDigest, LinkedText, ProfileSource, Refusal, SectionId, WriteError, write,
@@ -39,6 +41,8 @@ pub enum AssembleError {
     Emit(#[from] EmitError),
     #[error("the code can not be linked")]
     Link(#[from] LinkError),
+    #[error("the module comes from a cache; caches are made from the wasm file")]
+    Packed,
     #[error("the cache can not be written")]
     Write(#[from] WriteError),
     #[error("the cache does not pass its own check, which is a bug of trjit: {0}")]
@@ -109,7 +113,8 @@ impl Inputs<'_> {
         let mut summary = Summary::default();
         describe_text(&mut summary, module, &text);
         describe_plan(&mut summary, module, reading, &text, failed);
-        let bytes = clock.time(Phase::Write, 0, || self.write(text))?;
+        let code = clock.time(Phase::Pack, 0, || pack(module)).ok_or(AssembleError::Packed)?;
+        let bytes = clock.time(Phase::Write, 0, || self.write(text, code))?;
         let file = clock.time(Phase::Verify, 0, || self.verify(&bytes)).map_err(AssembleError::Verify)?;
         self.describe_file(&mut summary, &file);
         summary.seconds = clock.times;
@@ -125,11 +130,11 @@ impl Inputs<'_> {
         }
     }
 
-    fn write(&self, text: LinkedText) -> Result<Bytes, WriteError> {
+    fn write(&self, text: LinkedText, code: Vec<u8>) -> Result<Bytes, WriteError> {
         let profile = self.profile_source();
         let builder = Builder::current(self.compiler.version());
         let (settings, level) = (self.options.settings(), self.options.level);
-        write(CacheBuilder { module: self.module, settings, level, text, profile, builder }).map(Bytes::from)
+        write(CacheBuilder { module: self.module, settings, level, text, code, profile, builder }).map(Bytes::from)
     }
 
     /// Opens the file as the loader will, on a CPU that has just what the level promises.
@@ -155,6 +160,13 @@ pub(crate) fn plan(module: &Module, profile: Option<&Profile>, options: &Options
     let reading = profile.map_or_else(Reading::default, |profile| recording::read(module, profile));
     let plan = Plan::new(module, &reading.recording, options.all, options.tiers);
     (reading, plan)
+}
+
+/// The section with the bodies of all functions; none where the module comes from a cache itself.
+pub(crate) fn pack(module: &Module) -> Option<Vec<u8>> {
+    let packing = Packing::new(module)?;
+    let frames: Vec<Vec<u8>> = (0..packing.blocks()).into_par_iter().map(|block| packing.pack(block)).collect();
+    Some(packing.finish(&frames))
 }
 
 /// What the text holds.

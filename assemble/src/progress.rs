@@ -7,6 +7,7 @@ pub enum Phase {
     Compile,
     Emit,
     Link,
+    Pack,
     Write,
     Verify,
     /// [`check`](crate::check), where it is asked for.
@@ -15,7 +16,7 @@ pub enum Phase {
 
 impl Phase {
     /// The steps of every assembly.
-    pub const ALL: &'static [Phase] = &[Phase::Plan, Phase::Compile, Phase::Emit, Phase::Link, Phase::Write, Phase::Verify];
+    pub const ALL: &'static [Phase] = &[Phase::Plan, Phase::Compile, Phase::Emit, Phase::Link, Phase::Pack, Phase::Write, Phase::Verify];
 
     /// The word that people and JSON see.
     pub const fn name(self) -> &'static str {
@@ -24,6 +25,7 @@ impl Phase {
             Phase::Compile => "compile",
             Phase::Emit => "emit",
             Phase::Link => "link",
+            Phase::Pack => "pack",
             Phase::Write => "write",
             Phase::Verify => "verify",
             Phase::Check => "check",

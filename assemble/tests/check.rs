@@ -63,7 +63,8 @@ fn forge(file: &CacheFile, module: &Module, level: CpuLevel, change: impl FnOnce
     change(&mut text);
     let settings = Settings { features: level.features(), memory: MemoryStyle::Reserved, fuel: false };
     let builder = Builder::current(CraneliftCompiler::default().version());
-    let bytes = write(CacheBuilder { module, settings, level, text, profile: ProfileSource::All, builder }).expect("well-formed");
+    let code = trjit_cache_format::code::encode(module).expect("the module is whole");
+    let bytes = write(CacheBuilder { module, settings, level, text, code, profile: ProfileSource::All, builder }).expect("well-formed");
     CacheFile::parse(Bytes::from(bytes)).expect("the cache parses")
 }
 

@@ -40,11 +40,12 @@ enum Flow {
 /// Executed instructions of one function, without entering it.
 pub fn instructions(module: &Module, profile: &FunctionProfile) -> Result<u64> {
     let record = &module.functions()[profile.identity.index.index()];
+    let side_table = module.body(record)?.side_table;
     let steps = steps(module, record)?;
     let mut arrivals: BTreeMap<u32, u64> = BTreeMap::new();
     for step in &steps {
         for entry in step.first_entry..step.first_entry + step.entries {
-            let target = &module.side_table()[(record.side_table_start + entry) as usize];
+            let target = &side_table[entry as usize];
             let to = step.ip.wrapping_add_signed(target.delta_ip);
             *arrivals.entry(to).or_default() += profile.taken(entry);
         }
@@ -64,17 +65,17 @@ pub fn instructions(module: &Module, profile: &FunctionProfile) -> Result<u64> {
 
 /// Walks the body as the side table was made: what validation knows to be unreachable has no entries.
 fn steps(module: &Module, record: &FunctionRecord) -> Result<Vec<Step>> {
-    let code = &module.code()[..];
-    let start = record.code_start as usize;
-    let mut reader = body_reader(module, record).get_operators_reader()?;
+    let start = record.code_start;
+    let code = &module.body(record)?.code[(start - record.body.offset) as usize..];
+    let mut reader = body_reader(module, record)?.get_operators_reader()?;
     let mut steps = Vec::new();
     let (mut next_entry, mut reachable, mut outer) = (0, true, Vec::new());
     while !reader.eof() {
-        let ip = (reader.original_position() - start as u64) as u32;
+        let ip = (reader.original_position() - u64::from(start)) as u32;
         let operator = reader.read()?;
         let (flow, entries) = shape(&operator);
         let entries = if reachable { entries } else { 0 };
-        steps.push(Step { ip, cost: u64::from(STEPS[code[start + ip as usize] as usize].cost), flow, first_entry: next_entry, entries });
+        steps.push(Step { ip, cost: u64::from(STEPS[code[ip as usize] as usize].cost), flow, first_entry: next_entry, entries });
         next_entry += entries;
         match operator {
             Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } | Operator::TryTable { .. } => outer.push(reachable),

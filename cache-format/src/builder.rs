@@ -33,6 +33,8 @@ pub struct CacheBuilder<'a> {
     /// The level whose features the settings hold, for messages.
     pub level: CpuLevel,
     pub text: LinkedText,
+    /// The packed bodies of the module: see [`code`](crate::code).
+    pub code: Vec<u8>,
     /// Digests of profiles may come in any order.
     pub profile: ProfileSource,
     pub builder: Builder,
@@ -53,7 +55,7 @@ pub enum WriteError {
 
 /// Writes the file.
 pub fn write(builder: CacheBuilder<'_>) -> Result<Vec<u8>, WriteError> {
-    let CacheBuilder { module, settings, level, mut text, profile, builder } = builder;
+    let CacheBuilder { module, settings, level, mut text, code, profile, builder } = builder;
     text.check(module, settings.features)?;
     if module.is_imaged() {
         return Err(WriteError::Imaged);
@@ -65,8 +67,8 @@ pub fn write(builder: CacheBuilder<'_>) -> Result<Vec<u8>, WriteError> {
     text.bytes.resize(text.bytes.len().next_multiple_of(PAGE), BREAKPOINT);
 
     let mut contents: [&[u8]; SECTIONS] = [&[]; SECTIONS];
-    contents[SectionId::Module as usize] = stored.flat_bytes();
-    contents[SectionId::Code as usize] = stored.code();
+    contents[SectionId::Module as usize] = stored.flat_without_bodies();
+    contents[SectionId::Code as usize] = &code;
     contents[SectionId::Data as usize] = stored.data();
     contents[SectionId::Memory as usize] = image.as_ref().map_or(&[], |image| &image.pages);
     contents[SectionId::Text as usize] = &text.bytes;

@@ -67,7 +67,11 @@ fn use_all(file: &CacheFile) {
     for offset in (0..file.text().len() as u32 + 8).chain([u32::MAX]) {
         let _ = (file.lookup_trap(offset), file.lookup_call(offset), file.lookup_handler(offset), file.function_at(offset));
     }
-    let _ = (file.jump_table().len(), file.trampolines().len(), file.edges().iter().count(), file.module().is_ok());
+    let _ = (file.jump_table().len(), file.trampolines().len(), file.edges().iter().count());
+    if let Ok(module) = file.module() {
+        module.functions().iter().for_each(|record| drop(module.body(record)));
+        drop(module.code());
+    }
 }
 
 #[test]
@@ -139,8 +143,46 @@ fn tables_that_contradict_each_other_are_named() {
     }
     let twice = forge(|sections| sections[SectionId::Extents as usize].extend_from_within(..), |_| {});
     assert_eq!(corrupt_section(twice), ".trjit.extents");
-    // The interpreter would read beyond the code section.
-    assert_eq!(corrupt_section(forge(|sections| sections[SectionId::Code as usize].clear(), |_| {})), ".trjit.module");
+    assert_eq!(corrupt_section(forge(|sections| sections[SectionId::Code as usize].clear(), |_| {})), ".trjit.code");
+}
+
+#[test]
+fn packed_bodies_are_checked_against_the_module() {
+    let whole = crate::code::encode(&common::module()).unwrap();
+    let [start, end] = [0, 16].map(|at| u32::from_le_bytes(whole[at + 12..at + 16].try_into().unwrap()) as usize);
+    assert_eq!((start, end), (32, whole.len()), "one block");
+    let reason = |code: Vec<u8>| {
+        let file = open(forge(|sections| sections[SectionId::Code as usize] = code, |_| {})).unwrap();
+        use_all(&file);
+        match file.verify_all() {
+            Err(Refusal::Corrupt { section, reason }) if section == ".trjit.code" => reason,
+            other => panic!("{other:?}"),
+        }
+    };
+    let with = |at: usize, value: u32| {
+        let mut code = whole.clone();
+        code[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        reason(code)
+    };
+    assert!(with(12, 33).contains("no multiple of 16"));
+    assert!(with(12, 1 << 20).contains("lies outside of the section"));
+    assert!(with(28, end as u32 - 1).contains("its index ends at"));
+    assert!(with(16, 1 << 31).contains("its index ends at"));
+    assert!(with(20, 1 << 28).contains("its index ends at"));
+    // The first block begins behind its first function.
+    assert!(with(0, 9).contains("block 0"));
+    assert!(with(0, u32::MAX).contains("block 0"));
+    let frame = |frame: &[u8]| {
+        let mut code = [&whole[..start], frame].concat();
+        let end = code.len() as u32;
+        code[28..32].copy_from_slice(&end.to_le_bytes());
+        reason(code)
+    };
+    assert!(frame(&zstd::bulk::compress(b"something else", 1).unwrap()).contains("has 14 bytes, expected"));
+    assert!(frame(&zstd::bulk::compress(&[0; 1 << 20], 1).unwrap()).contains("can not be unpacked"));
+    assert!(frame(b"no frame at all").contains("can not be unpacked"));
+    assert!(frame(&whole[start..end - 1]).contains("can not be unpacked"));
+    assert!(frame(&[]).contains("block 0"));
 }
 
 #[test]

@@ -13,6 +13,7 @@
 
 pub mod builder;
 pub mod calls;
+pub mod code;
 pub mod compat;
 pub mod digests;
 pub mod edges;

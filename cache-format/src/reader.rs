@@ -8,6 +8,7 @@
 //! Lookups neither allocate nor lock: signal handlers may use them. They hold against any bytes.
 
 use crate::calls::Calls;
+use crate::code::Packed;
 use crate::compat::{self, Expectations};
 use crate::digests::{self, Chunks};
 use crate::edges::Edges;
@@ -175,7 +176,11 @@ impl CacheFile {
             SectionId::Extents => Extents::view(self.section(id))?.check(self.section(SectionId::Memory).len(), &self.flat_module()?),
             SectionId::Text => check_text(self.section(id), self.architecture),
             SectionId::Header | SectionId::Digests | SectionId::Manifest => Ok(()),
-            SectionId::Code | SectionId::Data | SectionId::Memory | SectionId::Symtab | SectionId::Strtab => Ok(()),
+            SectionId::Code => {
+                let packed = Packed::verified(self);
+                packed.check(&self.module_with(packed.clone())?)
+            }
+            SectionId::Data | SectionId::Memory | SectionId::Symtab | SectionId::Strtab => Ok(()),
         }
     }
 
@@ -186,22 +191,26 @@ impl CacheFile {
             return Err(format!("it is of module {}, the header says {named}", ModuleId::of(&module)));
         }
         let header = module.header();
-        for (id, expected) in [(SectionId::Code, header.code.len), (SectionId::Data, header.data.len)] {
-            if self.section(id).len() != expected as usize {
-                return Err(format!("it wants {expected} bytes of {id}, which has {}", self.section(id).len()));
-            }
+        let (id, expected) = (SectionId::Data, header.data.len);
+        if self.section(id).len() != expected as usize {
+            return Err(format!("it wants {expected} bytes of {id}, which has {}", self.section(id).len()));
         }
         Ok(())
     }
 
     fn flat_module(&self) -> Result<Module, String> {
-        let bytes = |id| self.section_bytes(id);
-        Module::from_flat(bytes(SectionId::Module), bytes(SectionId::Code), bytes(SectionId::Data)).map_err(|error| error.to_string())
+        self.module_with(Packed::new(self))
     }
 
-    /// The module, in place: nothing is parsed or copied. Its code and data are verified, since whoever has the module reads them without asking.
+    fn module_with(&self, code: Packed) -> Result<Module, String> {
+        let bytes = |id| self.section_bytes(id);
+        Module::from_blocks(bytes(SectionId::Module), Arc::new(code), bytes(SectionId::Data)).map_err(|error| error.to_string())
+    }
+
+    /// The module, in place: nothing is parsed or copied. Its data are verified, since whoever has the module reads them without asking; its bodies when
+    /// they are asked for.
     pub fn module(&self) -> Result<Module, Refusal> {
-        [SectionId::Module, SectionId::Memory, SectionId::Code, SectionId::Data].into_iter().try_for_each(|id| self.ensure_section(id))?;
+        [SectionId::Module, SectionId::Memory, SectionId::Data].into_iter().try_for_each(|id| self.ensure_section(id))?;
         self.flat_module().map_err(|reason| Refusal::corrupt(SectionId::Module.name(), reason))
     }
 

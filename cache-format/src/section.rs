@@ -60,7 +60,7 @@ sections! {
     Calls = ".trjit.calls", 8;
     /// Bytes of the data segments that are not in `.trjit.memory`.
     Data = ".trjit.data", 64;
-    /// Contents of the wasm code section, for the interpreter.
+    /// Bodies of functions, packed, for what has no machine code: [`code`](crate::code).
     Code = ".trjit.code", 64;
     /// Direct calls: [`edges`](crate::edges).
     Edges = ".trjit.edges", 8;

@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use trjit_module::{TrapCode, ValType};
+use trjit_module::{CodeError, TrapCode, ValType};
 use trjit_runtime::{Engine, Error, Instance, Limits, Linker, Module, Reason, Store, Trap, Val};
 use trjit_wasi::{WasiCtx, WasiCtxBuilder};
 
@@ -169,6 +169,11 @@ fn ended(trap: Trap, path: &Path) -> Result<u8> {
             ui::error(&format!("`{}` failed: {trap}", path.display()));
             print_backtrace(&trap);
             Ok(if trap.code() == Some(TrapCode::DamagedCache) { exit::CACHE_REFUSED } else { exit::TRAP })
+        }
+        Reason::Host(error) if error.is::<CodeError>() => {
+            // The guest had begun, so that there is no way back to a start without the cache.
+            let failure = Failure::new(exit::CACHE_REFUSED, format!("`{}` can not go on: {error}", path.display()));
+            Err(failure.with_help("assemble the cache again; without it, the program runs from the wasm file").into())
         }
         Reason::Host(error) => {
             ui::error(&format!("`{}` failed: {error}", path.display()));

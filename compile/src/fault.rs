@@ -2,7 +2,7 @@
 
 use cranelift_codegen::CodegenError;
 use trjit_code::CompileError;
-use trjit_module::FuncIndex;
+use trjit_module::{CodeError, FuncIndex};
 
 /// A reason without its function.
 #[derive(Debug)]
@@ -42,6 +42,12 @@ impl Fault {
 impl From<wasmparser::Error> for Fault {
     fn from(error: wasmparser::Error) -> Fault {
         Fault::internal(format!("the body can not be read: {error}"))
+    }
+}
+
+impl From<CodeError> for Fault {
+    fn from(error: CodeError) -> Fault {
+        Fault::internal(format!("the body can not be had: {error}"))
     }
 }
 

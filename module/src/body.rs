@@ -1,5 +1,6 @@
 //! One pass over a function body: validates each operator and writes the side table, the frame's size and the flags.
 
+use crate::bodies::CodeError;
 use crate::builder::Builder;
 use crate::error::ParseError;
 use crate::flat::{FunctionRecord, HandlerRecord, Range};
@@ -42,8 +43,9 @@ pub(crate) struct Scratch {
 }
 
 /// The body of `record`, to be read with wasmparser. Positions (`original_position`, errors' offsets) are offsets in [`Module::code`].
-pub fn body_reader<'m>(module: &'m Module, record: &FunctionRecord) -> FunctionBody<'m> {
-    FunctionBody::new(BinaryReader::new_features(module.body(record), record.body.offset.into(), features::FEATURES))
+pub fn body_reader<'m>(module: &'m Module, record: &FunctionRecord) -> Result<FunctionBody<'m>, CodeError> {
+    let code = module.body(record)?.code;
+    Ok(FunctionBody::new(BinaryReader::new_features(code, record.body.offset.into(), features::FEATURES)))
 }
 
 impl<'a> Builder<'a> {

@@ -44,15 +44,20 @@ pub(crate) struct Builder<'a> {
     pub code_range: Range,
     pub data_range: Range,
     strings: Vec<u8>,
+    func_name_bytes: Vec<u8>,
     interned: HashMap<&'a str, StrRange>,
 }
 
 impl<'a> Builder<'a> {
-    /// Adds a string that is hardly there already.
+    /// Adds the module's name.
     pub fn add_string(&mut self, string: &str) -> StrRange {
-        let range = Range { offset: self.strings.len() as u32, len: string.len() as u32 };
-        self.strings.extend_from_slice(string.as_bytes());
-        range
+        append(&mut self.strings, string)
+    }
+
+    /// Adds a function's name, which is hardly there already.
+    pub fn add_func_name(&mut self, function: u32, name: &str) {
+        let name = append(&mut self.func_name_bytes, name);
+        self.func_names.push(NameRecord { function, name });
     }
 
     /// Adds a string once.
@@ -84,22 +89,23 @@ impl<'a> Builder<'a> {
         let mut image = Image::new();
         image.put(Section::Types, &self.types);
         image.put(Section::ValTypes, &self.val_types);
-        image.put(Section::FuncTypes, &self.func_types);
-        image.put(Section::Functions, &self.functions);
         image.put(Section::Imports, &self.imports);
         image.put(Section::Exports, &self.exports);
         image.put(Section::Tables, &self.tables);
         image.put(Section::Memories, &self.memories);
         image.put(Section::Globals, &self.globals);
+        image.put(Section::Tags, &self.tags);
+        image.put(Section::Strings, &self.strings);
+        image.put(Section::ConstOps, &self.const_ops);
         image.put(Section::Elems, &self.elems);
+        image.put(Section::FuncTypes, &self.func_types);
         image.put(Section::ElemItems, &self.elem_items);
         image.put(Section::Data, &self.data);
-        image.put(Section::SideTable, &self.side_table);
-        image.put(Section::Strings, &self.strings);
+        image.put(Section::Functions, &self.functions);
         image.put(Section::FuncNames, &self.func_names);
-        image.put(Section::Tags, &self.tags);
+        image.put(Section::FuncNameBytes, &self.func_name_bytes);
+        image.put(Section::SideTable, &self.side_table);
         image.put(Section::Handlers, &self.handlers);
-        image.put(Section::ConstOps, &self.const_ops);
         let (total_len, sections) = image.layout()?;
         let header = Header {
             magic: MAGIC,
@@ -122,6 +128,12 @@ impl<'a> Builder<'a> {
         };
         Ok(image.write(&header))
     }
+}
+
+fn append(strings: &mut Vec<u8>, string: &str) -> StrRange {
+    let range = Range { offset: strings.len() as u32, len: string.len() as u32 };
+    strings.extend_from_slice(string.as_bytes());
+    range
 }
 
 /// The contents of all sections, by [`Section`].

@@ -80,6 +80,7 @@ pub const ABI_FINGERPRINT: Digest = {
         flat::Header { magic, version, total_len, module_digest, wasm_len, code, data, start, imported_functions, imported_tables, imported_memories, imported_globals, imported_tags, flags, name, indirect_sites, sections }
         flat::TypeRecord { params, results }
         flat::FunctionRecord { type_index, body, code_start, params, results, locals, frame_slots, side_table_start, side_table_len, indirect_sites_start, indirect_sites_len, handlers_start, handlers_len, flags }
+        crate::bodies::BlockStart { code, side_table, handlers, at }
         flat::ImportRecord { module, name, kind, index }
         flat::ExportRecord { name, kind, index }
         flat::TableRecord { element, has_max, flags, filling, min, max, init }

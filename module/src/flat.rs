@@ -5,7 +5,7 @@
 //! section 0 .. SECTIONS-1   arrays of the records below, or plain bytes; each begins at a multiple of 8
 //! ```
 //! All numbers are little-endian (the hosts that trjit supports are), all offsets count bytes from the start of the buffer or, for
-//! strings, of the `Strings` section. Two byte strings lie outside of the buffer: `code`, the contents of the wasm code
+//! strings, of their section. A cache stores the buffer up to `SideTable`, and the bodies of functions apart. Two byte strings lie outside of the buffer: `code`, the contents of the wasm code
 //! section, and `data`, those of the data section; records refer to them by offset, so that a cache can store them apart.
 
 use crate::digest::Digest;
@@ -14,11 +14,12 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 /// First bytes of a flat module.
 pub const MAGIC: [u8; 8] = *b"trjitmod";
 /// Counts changes of this layout; part of the ABI fingerprint.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// "None" where an index is optional.
 pub const NONE: u32 = u32::MAX;
 
-/// The sections of a flat module; the value is the position in [`Header::sections`].
+/// The sections of a flat module; the value is the position in [`Header::sections`]. They lie in this order: first what a start needs, then what only those need who
+/// interpret, compile or name functions, so that a start on a cache touches none of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(usize)]
 pub enum Section {
@@ -26,10 +27,6 @@ pub enum Section {
     Types,
     /// `u32`: codes of the value types that `TypeRecord` refers to.
     ValTypes,
-    /// `u32`: type index of each function, imported ones first.
-    FuncTypes,
-    /// [`FunctionRecord`]s of the defined functions.
-    Functions,
     /// [`ImportRecord`]s.
     Imports,
     /// [`ExportRecord`]s, in the order of the module.
@@ -40,28 +37,34 @@ pub enum Section {
     Memories,
     /// [`GlobalRecord`]s, imported ones first.
     Globals,
+    /// `u32`: type index of each tag, imported ones first.
+    Tags,
+    /// UTF-8 bytes of the module's name and the names of imports and exports.
+    Strings,
+    /// [`ConstExpr`]s: the instructions of constant expressions that do not fit one record.
+    ConstOps,
     /// [`ElemRecord`]s.
     Elems,
+    /// `u32`: type index of each function, imported ones first.
+    FuncTypes,
     /// [`ConstExpr`]s: the items of all element segments.
     ElemItems,
     /// [`DataRecord`]s.
     Data,
-    /// [`SideTableEntry`]s of all functions.
-    SideTable,
-    /// UTF-8 bytes of all strings.
-    Strings,
+    /// [`FunctionRecord`]s of the defined functions.
+    Functions,
     /// [`NameRecord`]s from the name section, sorted by function.
     FuncNames,
-    /// `u32`: type index of each tag, imported ones first.
-    Tags,
+    /// UTF-8 bytes of the functions' names.
+    FuncNameBytes,
+    /// [`SideTableEntry`]s of all functions. Not in the buffer where bodies come in blocks ([`bodies`](crate::bodies)), as nothing behind it is.
+    SideTable,
     /// [`HandlerRecord`]s of all functions.
     Handlers,
-    /// [`ConstExpr`]s: the instructions of constant expressions that do not fit one record.
-    ConstOps,
 }
 
 /// Number of [`Section`]s.
-pub const SECTIONS: usize = Section::ConstOps as usize + 1;
+pub const SECTIONS: usize = Section::Handlers as usize + 1;
 
 /// Where a section lies in the buffer, in bytes.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -111,7 +114,7 @@ impl Header {
     pub const HAS_ACTIVE_DATA: u32 = 2;
 }
 
-/// A string in the `Strings` section.
+/// A string in the `Strings` section; in `FuncNameBytes` for a [`NameRecord`].
 pub type StrRange = Range;
 
 /// A function type: ranges of `ValTypes` (positions, not bytes).

@@ -15,8 +15,7 @@
 //! assert_eq!(module.func_type(module.type_of(FuncIndex(0))).to_string(), "(param i32) (result i32)");
 //!
 //! // The same module from its flat form, as a cache has it: nothing is parsed.
-//! let (flat, code, data) = (module.flat_bytes(), module.code(), module.data());
-//! let again = Module::from_flat(flat.clone(), code.clone(), data.clone())?;
+//! let again = Module::from_flat(module.flat_bytes().clone(), module.code()?, module.data().clone())?;
 //! assert_eq!(again.export("double").map(|export| export.index), Some(0));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -24,6 +23,7 @@
 //! Invariant: the parser writes the very bytes that a cache stores; nothing in a `Module` needs parsing to be used.
 #![forbid(unsafe_code)]
 
+pub mod bodies;
 mod body;
 mod builder;
 mod const_expr;
@@ -46,6 +46,7 @@ pub mod trap;
 pub mod types;
 pub mod vm;
 
+pub use bodies::{Body, CodeError};
 pub use body::body_reader;
 pub use digest::Digest;
 pub use error::ParseError;

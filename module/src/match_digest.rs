@@ -48,8 +48,8 @@ impl<'m> MatchDigester<'m> {
         let mut stream = Stream(blake3::Hasher::new());
         if let Some(record) = self.module.functions().get(function.index()) {
             stream.item(self.type_text(record.type_index).as_bytes());
-            // The digest of the readable part is the documented result for damaged metadata.
-            let _ = self.body(body_reader(self.module, record), &mut stream);
+            // The digest of the readable part is the documented result for damaged metadata and code.
+            let _ = body_reader(self.module, record).map(|body| self.body(body, &mut stream));
         }
         Digest(*stream.0.finalize().as_bytes())
     }

@@ -1,10 +1,12 @@
 //! `Module`: a parsed and validated module, as a cheap view over its flat tables. Clones share everything.
 
+use crate::bodies::{BlockSource, BlockStart, Blocks, Body, CodeError};
 use crate::digest::Digest;
 use crate::flat::*;
 use crate::index::*;
 use crate::types::{FuncType, ValType};
 use bytes::Bytes;
+use std::sync::Arc;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 /// A flat module that is not what it should be. Damage is normally caught by digests before; this is the second line.
@@ -20,19 +22,36 @@ pub enum FlatError {
     Section { section: usize },
 }
 
-/// An immutable module: flat tables (see [`flat`](crate::flat)), code bytes and data bytes.
+/// An immutable module: flat tables (see [`flat`](crate::flat)), bodies (see [`bodies`](crate::bodies)) and data bytes.
 #[derive(Clone)]
 pub struct Module {
     image: Bytes,
-    code: Bytes,
+    bodies: Bodies,
     data: Bytes,
     header: Header,
+}
+
+/// Where bodies come from.
+#[derive(Clone)]
+enum Bodies {
+    /// Contents of the code section; side table and handlers are in the flat buffer.
+    Whole(Bytes),
+    Blocks(Arc<Blocks>),
 }
 
 impl Module {
     /// A view over a flat module. `image` must begin at an address that is a multiple of 8. Ranges of sections are checked here, all in constant time;
     /// ranges inside of the records when they are used.
     pub fn from_flat(image: Bytes, code: Bytes, data: Bytes) -> Result<Module, FlatError> {
+        Module::view(image, Bodies::Whole(code), data)
+    }
+
+    /// The same where bodies come in blocks; `image` is then [`flat_without_bodies`](Module::flat_without_bodies).
+    pub fn from_blocks(image: Bytes, source: Arc<dyn BlockSource>, data: Bytes) -> Result<Module, FlatError> {
+        Module::view(image, Bodies::Blocks(Arc::new(Blocks::new(source))), data)
+    }
+
+    fn view(image: Bytes, bodies: Bodies, data: Bytes) -> Result<Module, FlatError> {
         let shape = FlatError::Shape { found: image.len() };
         if !image.as_ptr().addr().is_multiple_of(8) {
             return Err(shape);
@@ -44,22 +63,26 @@ impl Module {
         if header.version != VERSION {
             return Err(FlatError::Version { found: header.version });
         }
-        if header.total_len as usize != image.len() {
+        let (len, sections) = match bodies {
+            Bodies::Whole(_) => (header.total_len, SECTIONS),
+            Bodies::Blocks(_) => (header.sections[Section::SideTable as usize].offset, Section::SideTable as usize),
+        };
+        if len as usize != image.len() {
             return Err(shape);
         }
-        for (section, range) in header.sections.iter().enumerate() {
+        for (section, range) in header.sections.iter().enumerate().take(sections) {
             let end = range.offset as usize + range.len as usize;
             if end > image.len() || range.offset % 8 != 0 {
                 return Err(FlatError::Section { section });
             }
         }
-        Ok(Module { image, code, data, header })
+        Ok(Module { image, bodies, data, header })
     }
 
     /// The same module from a buffer with the same sections, and with other data.
     pub(crate) fn with_contents(&self, image: Bytes, data: Bytes) -> Module {
         let header = Header::read_from_prefix(&image).map_or(self.header, |(header, _)| header);
-        Module { image, code: self.code.clone(), data, header }
+        Module { image, bodies: self.bodies.clone(), data, header }
     }
 
     /// Whether data segments are in an image that comes beside the module ([`memory_image`](crate::memory_image)).
@@ -67,14 +90,43 @@ impl Module {
         self.data_segments().iter().any(|segment| segment.mode == mode::IMAGED)
     }
 
-    /// The buffer that a cache stores.
+    /// The flat buffer, as far as this module has it.
     pub fn flat_bytes(&self) -> &Bytes {
         &self.image
     }
 
-    /// Contents of the code section.
-    pub fn code(&self) -> &Bytes {
-        &self.code
+    /// The flat buffer up to the side table: what a cache stores of it.
+    pub fn flat_without_bodies(&self) -> &[u8] {
+        self.image.get(..self.header.sections[Section::SideTable as usize].offset as usize).unwrap_or(&self.image)
+    }
+
+    /// Contents of the code section; copied together where bodies come in blocks.
+    pub fn code(&self) -> Result<Bytes, CodeError> {
+        match &self.bodies {
+            Bodies::Whole(code) => Ok(code.clone()),
+            Bodies::Blocks(blocks) => {
+                let mut code = Vec::new();
+                for block in 0..blocks.count()? {
+                    code.extend_from_slice(blocks.block(block)?.1.code);
+                }
+                Ok(code.into())
+            }
+        }
+    }
+
+    /// Length of the code section's contents.
+    pub fn code_len(&self) -> usize {
+        self.header.code.len as usize
+    }
+
+    /// All bodies together, `code` being the contents of the code section; `None` where they come in blocks.
+    pub fn bodies_in_place(&self) -> Option<Body<'_>> {
+        match &self.bodies {
+            Bodies::Whole(code) => {
+                Some(Body { code, side_table: self.section(Section::SideTable), handlers: self.section(Section::Handlers) })
+            }
+            Bodies::Blocks(_) => None,
+        }
     }
 
     /// Contents of the data section.
@@ -146,11 +198,6 @@ impl Module {
         self.section(Section::Tags)
     }
 
-    /// Exception handlers of all functions.
-    pub fn handlers(&self) -> &[HandlerRecord] {
-        self.section(Section::Handlers)
-    }
-
     /// Words of 8 bytes that each slot of an interpreter's frame has: 2 where the module uses v128, else 1.
     pub fn slot_words(&self) -> usize {
         if self.header.flags & Header::USES_V128 != 0 { 2 } else { 1 }
@@ -167,9 +214,9 @@ impl Module {
         ops.get(start as usize..).and_then(|rest| rest.get(..len)).unwrap_or(&[])
     }
 
-    /// Side table entries of all functions; also the numbering of branch counters in profiles.
-    pub fn side_table(&self) -> &[SideTableEntry] {
-        self.section(Section::SideTable)
+    /// Number of side table entries of all functions; profiles number branch counters by them.
+    pub fn side_table_len(&self) -> usize {
+        self.header.sections[Section::SideTable as usize].len as usize / size_of::<SideTableEntry>()
     }
 
     pub fn imported_functions(&self) -> u32 {
@@ -206,9 +253,12 @@ impl Module {
         TypeIndex(self.func_types()[function.index()])
     }
 
-    /// The body (local declarations and instructions) of a defined function.
-    pub fn body(&self, record: &FunctionRecord) -> &[u8] {
-        &self.code[record.body.offset as usize..][..record.body.len as usize]
+    /// The body of a defined function; reads it first where bodies come in blocks. What was had once can be had again.
+    pub fn body(&self, record: &FunctionRecord) -> Result<Body<'_>, CodeError> {
+        match &self.bodies {
+            Bodies::Whole(_) => self.bodies_in_place().unwrap_or_default().cut(BlockStart::default(), record),
+            Bodies::Blocks(blocks) => blocks.body(record),
+        }
     }
 
     /// The items of an element segment.
@@ -232,9 +282,13 @@ impl Module {
         self.data.get(segment.bytes.offset as usize..).and_then(|rest| rest.get(..segment.bytes.len as usize)).unwrap_or(&[])
     }
 
-    /// A string of the flat tables.
+    /// The module's name, or one of an import or export.
     pub fn string(&self, range: StrRange) -> &str {
-        let bytes: &[u8] = self.section(Section::Strings);
+        self.string_of(Section::Strings, range)
+    }
+
+    fn string_of(&self, section: Section, range: StrRange) -> &str {
+        let bytes: &[u8] = self.section(section);
         let slice = bytes.get(range.offset as usize..).and_then(|rest| rest.get(..range.len as usize)).unwrap_or(&[]);
         std::str::from_utf8(slice).unwrap_or("")
     }
@@ -248,7 +302,7 @@ impl Module {
     pub fn func_name(&self, function: FuncIndex) -> Option<&str> {
         let names: &[NameRecord] = self.section(Section::FuncNames);
         let found = names.binary_search_by_key(&function.0, |record| record.function).ok()?;
-        Some(self.string(names[found].name))
+        Some(self.string_of(Section::FuncNameBytes, names[found].name))
     }
 
     /// The start function.
@@ -261,7 +315,7 @@ impl Module {
         self.tables().get(table.index()).and_then(|record| ValType::from_code(record.element)).unwrap_or(ValType::FUNCREF)
     }
 
-    /// Offset in the wasm file of a position in `code`, as other tools name instructions.
+    /// Offset in the wasm file of a position in the code section's contents, as other tools name instructions.
     pub fn wasm_offset(&self, code_offset: u32) -> u32 {
         self.header.code.offset + code_offset
     }

@@ -1,7 +1,6 @@
 //! The name section: the module's name and functions' names. It is not part of what validation checks, so a malformed one is ignored as a whole.
 
 use crate::builder::Builder;
-use crate::flat::NameRecord;
 use wasmparser::{BinaryReader, Name, NameSectionReader};
 
 /// Adds the names of `section` to the builder, which must hold all functions already.
@@ -12,8 +11,7 @@ pub(crate) fn read(section: BinaryReader<'_>, builder: &mut Builder<'_>) {
     }
     let count = builder.func_types.len() as u32;
     for (function, name) in names.functions.into_iter().filter(|&(function, _)| function < count) {
-        let name = builder.add_string(name);
-        builder.func_names.push(NameRecord { function, name });
+        builder.add_func_name(function, name);
     }
 }
 

@@ -105,7 +105,7 @@ fn code_and_data_share_the_wasm_bytes() {
     let wasm = bytes::Bytes::from(rich().0);
     let module = Module::parse(wasm.clone()).expect("valid");
     let inside = |part: &[u8]| wasm.as_ptr_range().contains(&part.as_ptr());
-    assert!(inside(module.code()) && inside(module.data()));
+    assert!(inside(&module.code().expect("whole")) && inside(module.data()));
     assert_eq!(module.flat_bytes().as_ptr().addr() % 8, 0);
 }
 
@@ -113,19 +113,24 @@ fn code_and_data_share_the_wasm_bytes() {
 fn bodies_are_read_with_positions_in_the_code() {
     let (_, module) = rich();
     for record in module.functions() {
-        let operators = body_reader(&module, record).get_operators_reader().expect("operators");
+        let body = body_reader(&module, record).expect("a body");
+        let operators = body.get_operators_reader().expect("operators");
         assert_eq!(operators.original_position(), record.code_start.into());
         let last = operators.into_iter_with_offsets().last().expect("an end").expect("parses");
         assert_eq!(last, (Operator::End, u64::from(record.body.offset + record.body.len - 1)));
-        assert_eq!(module.code()[last.1 as usize], 0x0b);
+        assert_eq!(module.code().expect("whole")[last.1 as usize], 0x0b);
     }
 }
 
 #[test]
 fn the_flat_form_is_the_module() {
     let (_, module) = rich();
-    let again = Module::from_flat(module.flat_bytes().clone(), module.code().clone(), module.data().clone()).expect("the same bytes");
-    assert_eq!(again.side_table(), module.side_table());
+    let code = module.code().expect("whole");
+    let again = Module::from_flat(module.flat_bytes().clone(), code, module.data().clone()).expect("the same bytes");
+    for record in module.functions() {
+        let [one, other] = [&module, &again].map(|module| module.body(record).expect("a body"));
+        assert_eq!((one.code, one.side_table, one.handlers), (other.code, other.side_table, other.handlers));
+    }
     assert_eq!(again.func_name(FuncIndex(2)), Some("main"));
     assert_eq!(module.flat_bytes(), Module::parse(rich().0).expect("valid").flat_bytes(), "same input, same bytes");
 }
@@ -133,7 +138,7 @@ fn the_flat_form_is_the_module() {
 #[test]
 fn empty_module() {
     let module = Module::parse(&b"\0asm\x01\0\0\0"[..]).expect("valid");
-    assert_eq!((module.function_count(), module.code().len(), module.data().len(), module.start()), (0, 0, 0, None));
+    assert_eq!((module.function_count(), module.code_len(), module.data().len(), module.start()), (0, 0, 0, None));
 }
 
 #[test]
@@ -161,19 +166,24 @@ fn handlers_of_inner_blocks_come_first() {
     );
     let module = Module::parse(wasm.expect("well-formed")).expect("valid");
     let record = module.functions()[0];
-    let handlers = module.handlers();
+    let body = module.body(&record).expect("a body");
+    let handlers = body.handlers;
     assert_eq!((record.handlers_start, record.handlers_len), (0, 3));
     let kinds: Vec<_> = handlers.iter().map(|handler| (handler.kind, handler.tag, handler.entry)).collect();
     assert_eq!(kinds, [(HandlerRecord::CATCH, 1, 2), (HandlerRecord::CATCH, 0, 0), (HandlerRecord::CATCH_ALL, 0, 1)]);
-    let body = &module.code()[record.code_start as usize..];
+    let instructions = &body.code[(record.code_start - record.body.offset) as usize..];
     for handler in handlers {
-        assert_eq!((body[handler.at as usize], body[handler.end as usize]), (0x1f, 0x0b));
+        assert_eq!((instructions[handler.at as usize], instructions[handler.end as usize]), (0x1f, 0x0b));
         assert!(handler.at < handler.start && handler.start < handler.end);
     }
     assert!(handlers[1].start <= handlers[0].at && handlers[0].end < handlers[1].end);
-    let entry = module.side_table()[record.side_table_start as usize];
+    let entry = body.side_table[0];
     assert_eq!((entry.keep, entry.height), (1, 1), "the clause carries the payload to the bottom of the operand stack");
-    assert_eq!(body[(handlers[1].at as i32 + entry.delta_ip) as usize], 0x0b, "behind the end of $outer comes that of the function");
+    assert_eq!(
+        instructions[(handlers[1].at as i32 + entry.delta_ip) as usize],
+        0x0b,
+        "behind the end of $outer comes that of the function"
+    );
 }
 
 #[test]

@@ -11,8 +11,8 @@ fn parse(text: &str) -> Module {
 }
 
 fn entries(module: &Module, record: &FunctionRecord) -> Vec<Entry> {
-    let all = &module.side_table()[record.side_table_start as usize..][..record.side_table_len as usize];
-    all.iter().map(|entry| (entry.delta_ip, entry.delta_st, entry.keep, entry.height)).collect()
+    let body = module.body(record).expect("a body");
+    body.side_table.iter().map(|entry| (entry.delta_ip, entry.delta_st, entry.keep, entry.height)).collect()
 }
 
 /// Checks the only function of a module, and that `length` is the length of its instructions.
@@ -43,7 +43,7 @@ fn tight_loop_is_a_back_edge() {
     // 0 loop, 2 br, 4 end, 5 end
     let module = parse("(module (func loop br 0 end))");
     assert_eq!(entries(&module, &module.functions()[0]), [(0, 0, 0, 0)]);
-    assert!(module.side_table()[0].is_back_edge());
+    assert!(module.body(&module.functions()[0]).expect("a body").side_table[0].is_back_edge());
 }
 
 #[test]

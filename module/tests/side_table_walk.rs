@@ -321,7 +321,7 @@ fn walk_module(name: &str, wasm: &[u8], random: &mut Random, total: &mut Taken) 
     for (ops, record) in decode(wasm).iter().zip(module.functions()) {
         let positions = expected_positions(ops);
         assert_eq!(positions[ops.len()], record.side_table_len as usize, "{name}: entries");
-        let entries = &module.side_table()[record.side_table_start as usize..][..record.side_table_len as usize];
+        let entries = module.body(record).expect("a body").side_table;
         let (labels, taken) = (Vec::new(), *total);
         let mut walk = Walk { module: &module, ops, positions, record: *record, entries, at: 0, labels, height: 0, ip: 0, st: 0, taken };
         for _ in 0..20 {

@@ -89,9 +89,9 @@ fn the_module_comes_from_the_mapping_and_outlives_the_cache() {
     let cache = open(&path);
     let read = cache.module().unwrap();
     let bytes = cache.file().bytes().as_ptr_range();
-    assert!(bytes.contains(&read.flat_bytes().as_ptr()) && bytes.contains(&read.code().as_ptr()));
+    assert!(bytes.contains(&read.flat_bytes().as_ptr()) && bytes.contains(&read.data().as_ptr()));
     drop((cache, dir));
-    assert_eq!((read.function_count(), read.func_name(ANSWER), read.code()), (4, Some("answer"), module().code()));
+    assert_eq!((read.function_count(), read.func_name(ANSWER), read.code().unwrap()), (4, Some("answer"), module().code().unwrap()));
 }
 
 #[test]

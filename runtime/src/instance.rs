@@ -39,7 +39,7 @@ pub(crate) struct InstanceInner {
     pub jump_table: JumpTable,
     /// Calls and back-edges of each defined function in the interpreter.
     pub hotness: Box<[u32]>,
-    pub quickened: crate::interp::quicken::Quickened,
+    pub copies: crate::interp::copies::Copies,
     /// Training only.
     pub recorder: Option<Recorder>,
     pub imports: Vec<ImportedFunction>,
@@ -81,7 +81,7 @@ impl InstanceInner {
     pub fn was_interpreted(&self, function: DefinedFuncIndex) -> bool {
         match &self.recorder {
             Some(recorder) => recorder.entries()[function.index()].load(Ordering::Relaxed) != 0,
-            None => self.quickened.has(&self.code.module().functions()[function.index()]),
+            None => self.copies.has(&self.code.module().functions()[function.index()]),
         }
     }
 

@@ -100,7 +100,7 @@ unsafe fn allocate(store: *mut StoreInner, code: &Arc<ModuleCode>, imports: Impo
         vmctx: vec![0; layout.size().div_ceil(16)].into(),
         jump_table,
         hotness: vec![0; module.functions().len()].into(),
-        quickened: Default::default(),
+        copies: Default::default(),
         recorder: code.recording().map(|recording| recording.recorder()),
         imports: imports.functions,
         memories: imports.memories,

@@ -21,7 +21,7 @@ impl Counts {
     pub fn new(module: &Module) -> Counts {
         Counts {
             entries: vec![0; module.functions().len()].into(),
-            branches: vec![0; module.side_table().len()].into(),
+            branches: vec![0; module.side_table_len()].into(),
             sites: vec![CallTargets::default(); module.header().indirect_sites as usize].into(),
         }
     }
@@ -64,7 +64,7 @@ impl LiveCounts {
         let zeros = |len| (0..len).map(|_| AtomicU64::new(0)).collect();
         LiveCounts {
             entries: zeros(module.functions().len()),
-            branches: zeros(module.side_table().len()),
+            branches: zeros(module.side_table_len()),
             sites: (0..module.header().indirect_sites).map(|_| LiveTargets::default()).collect(),
         }
     }

@@ -229,7 +229,8 @@ fn site_counters<'a>(trace: &'a Trace, record: &FunctionRecord) -> &'a [CallTarg
 
 fn function_profile(module: &Module, trace: &Trace, identity: FunctionIdentity) -> FunctionProfile {
     let record = &module.functions()[identity.index.index()];
-    let table = part(module.side_table(), record.side_table_start, record.side_table_len);
+    // A function whose body can not be had did not run.
+    let table = module.body(record).unwrap_or_default().side_table;
     let counted = branch_counters(trace, record).iter().zip(table).zip(0..);
     let branches = counted.filter(|((taken, entry), _)| **taken != 0 && !entry.is_indirect_site());
     let sites = site_counters(trace, record).iter().zip(0..).filter(|(targets, _)| !targets.is_empty());

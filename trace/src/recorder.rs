@@ -84,7 +84,7 @@ impl Recorder {
         &self.counts.entries
     }
 
-    /// Counters of taken branches, by position in [`Module::side_table`]. Those of indirect call sites are ignored.
+    /// Counters of taken branches, by position in the side table of the module. Those of indirect call sites are ignored.
     pub fn branches(&self) -> &[AtomicU64] {
         &self.counts.branches
     }

@@ -119,11 +119,9 @@ impl<'a> Mapping<'a> {
     /// The branch counters, with what the module says about each branch.
     fn branches(&self, old: &FunctionProfile, index: DefinedFuncIndex) -> Vec<BranchCount> {
         let record = &self.module.functions()[index.index()];
-        let table = self.module.side_table();
-        let entry = |position: u32| {
-            let inside = position < record.side_table_len;
-            table.get(record.side_table_start as usize + position as usize).filter(|entry| inside && !entry.is_indirect_site())
-        };
+        // Without its body no function matches.
+        let table = self.module.body(record).unwrap_or_default().side_table;
+        let entry = |position: u32| table.get(position as usize).filter(|entry| !entry.is_indirect_site());
         let branches = old
             .branches
             .iter()

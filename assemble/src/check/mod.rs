@@ -129,10 +129,11 @@ impl<'a> Check<'a> {
         let image = Imaged::of(self.inputs.module);
         let module = image.as_ref().map_or(self.inputs.module, |image| &image.module);
         let extents = image.as_ref().map_or_else(Vec::new, |image| memory::encode(&image.extents));
+        let packed = assemble::pack(module);
         for &id in SectionId::ALL {
             let expected: &[u8] = match id {
-                SectionId::Module => module.flat_bytes(),
-                SectionId::Code => module.code(),
+                SectionId::Module => module.flat_without_bodies(),
+                SectionId::Code => packed.as_deref().unwrap_or(&[]),
                 SectionId::Data => module.data(),
                 SectionId::Extents => &extents,
                 SectionId::Memory => image.as_ref().map_or(&[], |image| &image.pages),

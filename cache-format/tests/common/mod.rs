@@ -60,6 +60,7 @@ pub fn builder(module: &Module) -> CacheBuilder<'_> {
         settings: settings(),
         level: CpuLevel::V1,
         text: text(),
+        code: code::encode(module).unwrap(),
         profile: ProfileSource::All,
         builder: Builder::current("hand 1.0".into()),
     }

@@ -16,8 +16,8 @@ impl Translator<'_, '_> {
         if !self.env.settings.fuel {
             return Ok(());
         }
-        let opcode =
-            self.env.module.code().get(position as usize).ok_or_else(|| Fault::internal(format!("no code at position {position}")))?;
+        let opcode = position.checked_sub(self.opcodes.start.into()).and_then(|at| self.opcodes.bytes.get(at as usize));
+        let opcode = opcode.ok_or_else(|| Fault::internal(format!("no code at position {position}")))?;
         let Step { cost, settles } = fuel::STEPS[usize::from(*opcode)];
         self.fuel_used += i64::from(cost);
         if settles && self.fuel_used != 0 {

@@ -60,6 +60,13 @@ struct LoopEntry {
     landing: Option<Block>,
 }
 
+/// The body's bytes, of which fuel asks for opcodes.
+struct Opcodes<'a> {
+    bytes: &'a [u8],
+    /// Position of the first one.
+    start: u32,
+}
+
 /// The state of one translation.
 pub struct Translator<'a, 'b> {
     b: FunctionBuilder<'b>,
@@ -83,6 +90,7 @@ pub struct Translator<'a, 'b> {
     /// Slots for what is handed over in memory: results of calls that return them through a pointer, payloads of exceptions. Shared by all of them, since
     /// they are loaded right after the call, or read by it.
     scratch: Option<StackSlot>,
+    opcodes: Opcodes<'a>,
     /// What the straight code so far costs, and was not charged yet.
     fuel_used: i64,
     /// Arguments of the next branch; kept for its memory.
@@ -105,6 +113,8 @@ pub fn function(
         Entry::At(_) => signature::from_slots(),
     };
     let env = Env::new(module, request.settings, func);
+    let body = trjit_module::body_reader(module, record)?;
+    let first = body.get_operators_reader()?.original_position() as u32;
     let mut translator = Translator {
         b: FunctionBuilder::new(func, context),
         env,
@@ -121,11 +131,10 @@ pub fn function(
         dead_frames: 0,
         known_base: None,
         scratch: None,
+        opcodes: Opcodes { bytes: body.as_bytes(), start: record.body.offset },
         fuel_used: 0,
         branch_args: Vec::new(),
     };
-    let body = trjit_module::body_reader(module, record);
-    let first = body.get_operators_reader()?.original_position() as u32;
     let types = local_types(ty, &body)?;
     translator.declare_locals(request.tier, &types);
     match request.entry {

@@ -86,7 +86,7 @@ pub fn defined(module: &Module) -> impl Iterator<Item = FuncIndex> {
 /// Calls `visit` with each instruction, its position, the position behind it, and whether validation finds it reachable.
 pub fn walk(module: &Module, function: FuncIndex, mut visit: impl FnMut(&Operator<'_>, u32, u32, bool)) {
     let record = module.function(function).expect("the function is defined");
-    let mut reader = body_reader(module, record).get_operators_reader().expect("the body is valid");
+    let mut reader = body_reader(module, record).expect("a body").get_operators_reader().expect("the body is valid");
     // For each open frame: whether it was opened in reachable code.
     let mut frames = vec![true];
     let mut reachable = true;

@@ -9,9 +9,9 @@ use super::leb::{read_u32, skip};
 use super::length::is_reference_prefix;
 use super::out;
 use std::sync::atomic::Ordering;
-use trjit_module::TrapCode;
 use trjit_module::flat::{FunctionRecord, SideTableEntry};
 use trjit_module::vm::{VmFuncRef, VmTable, header};
+use trjit_module::{FuncIndex, TrapCode};
 
 /// Counts a back-edge; true where the loop shall be left for compiled code or the guest shall stop.
 ///
@@ -99,21 +99,37 @@ macro_rules! call_function {
             return call_outside::<P>($ip, $sp, $fp, $st, $cx, $mem);
         }
         let defined = (callee - (*$cx).imported_functions) as usize;
-        let first_or_hot = if P::RECORD {
-            (*$cx).count_entry(defined)
-        } else {
-            let hot = (*$cx).hotness.add(defined);
-            let before = *hot;
-            *hot = before.wrapping_add(1);
-            // One comparison for both: 0 wraps.
-            before.wrapping_sub(1) >= (*$cx).hot_after
-        };
-        if first_or_hot {
+        if counts_as_first_or_hot!($cx, defined) {
             (*$cx).callee = callee;
             return enter_first_or_hot::<P>($ip, $sp, $fp, $st, $cx, $mem);
         }
         return enter::<P>($ip, $sp, $fp, $st, $cx, callee as usize as *mut u8);
     }};
+}
+
+/// Counts an entry of a defined function; whether it is the first one, or one of many.
+macro_rules! counts_as_first_or_hot {
+    ($cx:ident, $defined:expr) => {
+        if P::RECORD {
+            (*$cx).count_entry($defined)
+        } else {
+            let hot = (*$cx).hotness.add($defined);
+            let before = *hot;
+            *hot = before.wrapping_add(1);
+            // One comparison for both: 0 wraps.
+            before.wrapping_sub(1) >= (*$cx).hot_after
+        }
+    };
+}
+
+/// What there is to do for such an entry; false where the function's code can not be had.
+///
+/// # Safety
+/// `cx` is the running activation's.
+#[inline(always)]
+unsafe fn first_or_hot<P: Probe>(cx: *mut Cx, callee: u32) -> bool {
+    // SAFETY: by contract.
+    unsafe { if P::RECORD { out::record_first_entry(cx, callee) } else { out::function_is_new_or_hot(cx, callee) } }
 }
 
 /// Pushes a frame for function `$callee` of the running instance.
@@ -266,12 +282,20 @@ handlers! { (ip, sp, fp, st, cx, mem);
     #[inline(never)]
     enter_first_or_hot {
         let callee = (*cx).callee;
-        if P::RECORD {
-            out::record_first_entry(cx, callee);
-        } else {
-            out::function_is_new_or_hot(cx, callee);
+        if !first_or_hot::<P>(cx, callee) {
+            return missing::<P>(ip, sp, fp, st, cx, mem);
         }
         enter_function!(callee; ip, sp, fp, st, cx);
+    }
+    /// `cx.callee` can not be entered for want of its code.
+    #[cold]
+    #[inline(never)]
+    missing {
+        save!(ip, sp, fp, st, cx);
+        (*cx).ip = ip.sub(1);
+        // The exit says so.
+        let _ = out::code_is_missing(cx, FuncIndex((*cx).callee));
+        return TRAP;
     }
     /// An indirect call by a table element that is to be filled first; `ip` stands behind the opcode.
     #[cold]
@@ -317,17 +341,8 @@ handlers! { (ip, sp, fp, st, cx, mem);
     replace_frame {
         let callee = (*cx).callee;
         let defined = (callee - (*cx).imported_functions) as usize;
-        if P::RECORD {
-            if (*cx).count_entry(defined) {
-                out::record_first_entry(cx, callee);
-            }
-        } else {
-            let hot = (*cx).hotness.add(defined);
-            let before = *hot;
-            *hot = before.wrapping_add(1);
-            if before.wrapping_sub(1) >= (*cx).hot_after {
-                out::function_is_new_or_hot(cx, callee);
-            }
+        if counts_as_first_or_hot!(cx, defined) && !first_or_hot::<P>(cx, callee) {
+            return missing::<P>(ip, sp, fp, st, cx, mem);
         }
         let FunctionRecord { params, locals, frame_slots, code_start, side_table_start, .. } = *(*cx).functions.add(defined);
         if frame_slots as usize >= ((*cx).stack_end as usize - fp as usize) / size_of::<P::Cell>() {

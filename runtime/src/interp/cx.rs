@@ -44,7 +44,7 @@ pub struct Cx {
     /// Words of a slot.
     pub slot_words: usize,
     pub vmctx: *mut u8,
-    /// The module's code bytes (or the instance's quickened copy of them), side table and function records.
+    /// The module's code bytes and side table (or the instance's copies of them), and its function records.
     pub code: *const u8,
     pub side_table: *const SideTableEntry,
     pub functions: *const FunctionRecord,
@@ -103,7 +103,7 @@ impl Cx {
     /// Training: counts a taken branch.
     ///
     /// # Safety
-    /// The context records, and `entry` is in the module's side table.
+    /// The context records, and `entry` is in the side table.
     #[inline(always)]
     pub unsafe fn count_branch(&self, entry: *const SideTableEntry) {
         // SAFETY: by contract; there is a counter for each entry.

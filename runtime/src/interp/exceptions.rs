@@ -94,7 +94,11 @@ unsafe fn handler(cx: *const Cx, module: &Module, tag: u64) -> Option<&HandlerRe
     // SAFETY: by contract.
     let (record, after) = unsafe { (&*(*cx).record(), (*cx).code_offset((*cx).ip)) };
     let position = after - 1 - record.code_start;
-    let own = &module.handlers()[record.handlers_start as usize..][..record.handlers_len as usize];
+    if record.handlers_len == 0 {
+        return None;
+    }
+    // The function runs, so its body was had.
+    let own = module.body(record).unwrap_or_default().handlers;
     own.iter().find(|handler| {
         let takes = || {
             // SAFETY: the tags' ids stand in the vmctx.

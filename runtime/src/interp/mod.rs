@@ -23,6 +23,7 @@
 //! | [`handlers`], [`dispatch`] | what handlers are made of; the tables by opcode |
 //! | [`arithmetic`], [`memory`], [`control`], [`variables`] | the handlers, by family |
 //! | [`fuel`] | what engines that consume fuel count |
+//! | [`copies`] | the bytes that run, where they are not the module's own |
 //! | [`quicken`], [`fused`] | the quickened copy; its sequences and their handlers |
 //! | [`memarg`], [`atomics`], [`simd`] | accesses of any memory; what stands behind the prefixes 0xFE and 0xFD |
 //! | [`exceptions`] | throwing, and the search for a handler in the frames of an activation |
@@ -32,6 +33,7 @@
 mod arithmetic;
 mod atomics;
 mod control;
+pub(crate) mod copies;
 mod crossing;
 pub mod cx;
 mod dispatch;
@@ -45,7 +47,7 @@ mod memarg;
 mod memory;
 pub mod numeric;
 mod out;
-pub(crate) mod quicken;
+mod quicken;
 pub mod run;
 mod simd;
 mod variables;

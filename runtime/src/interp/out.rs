@@ -8,9 +8,10 @@ use crate::instance::InstanceInner;
 use crate::jit;
 use crate::trap::{Reason, Unwinding};
 use std::mem::offset_of;
+use std::sync::atomic::Ordering;
 use trjit_module::flat::{MemoryRecord, TableRecord};
 use trjit_module::vm::{VmHeader, VmTable};
-use trjit_module::{DefinedFuncIndex, FuncIndex, TrapCode};
+use trjit_module::{CodeError, DefinedFuncIndex, FuncIndex, TrapCode};
 
 /// The running instance.
 ///
@@ -137,39 +138,75 @@ pub unsafe fn osr_code_ready(cx: *mut Cx) -> bool {
     }
 }
 
-/// A function was entered that was new (its code is quickened now, where that runs) or has become hot (asks for its compiled code). Its entry is counted already.
+/// A function was entered that was new (it gets its copy now, where copies run) or has become hot (asks for its compiled code). Its entry is counted
+/// already. False: see [`code_is_missing`].
 ///
 /// # Safety
 /// `cx` is the running activation's.
 #[cold]
 #[inline(never)]
-pub unsafe fn function_is_new_or_hot(cx: *mut Cx, callee: u32) {
+#[must_use]
+pub unsafe fn function_is_new_or_hot(cx: *mut Cx, callee: u32) -> bool {
     // SAFETY: by contract.
     unsafe {
         let instance = instance(cx);
         let defined = (callee - (*cx).imported_functions) as usize;
         let module = instance.code.module();
-        if (*cx).code != module.code().as_ptr() {
-            instance.quickened.function(module, &*(*cx).functions.add(defined));
+        if instance.copies.fill(module, &*(*cx).functions.add(defined)).is_err() {
+            return false;
         }
         let hotness = (*cx).hotness.add(defined);
         if *hotness >= (*cx).call_threshold {
             *hotness = (*cx).call_threshold.saturating_sub(instance.code.engine().tunables().recheck_interval);
             jit::request_function(instance, FuncIndex(callee));
         }
+        true
     }
 }
 
+/// A function was entered for the first time while recording, which is counted already. False: see [`code_is_missing`].
+///
 /// # Safety
 /// `cx` is the running activation's.
 #[cold]
 #[inline(never)]
-pub unsafe fn record_first_entry(cx: *mut Cx, callee: u32) {
+#[must_use]
+pub unsafe fn record_first_entry(cx: *mut Cx, callee: u32) -> bool {
     // SAFETY: by contract.
     unsafe {
-        if let Some(recorder) = &instance(cx).recorder {
-            recorder.record_entry(DefinedFuncIndex(callee - (*cx).imported_functions));
+        let instance = instance(cx);
+        let defined = DefinedFuncIndex(callee - (*cx).imported_functions);
+        if instance.copies.fill(instance.code.module(), &*(*cx).functions.add(defined.index())).is_err() {
+            return false;
         }
+        if let Some(recorder) = &instance.recorder {
+            recorder.record_entry(defined);
+        }
+        true
+    }
+}
+
+/// A function was to be entered whose code can not be had, since the cache that it comes from is damaged there: the run ends with that error. The entry
+/// does not count, so that the next one ends in the same way.
+///
+/// # Safety
+/// The registers are saved in `cx`.
+#[cold]
+#[inline(never)]
+pub unsafe fn code_is_missing(cx: *mut Cx, function: FuncIndex) -> Unwinding {
+    // SAFETY: by contract; counters have a place for every defined function.
+    unsafe {
+        let defined = (function.0 - (*cx).imported_functions) as usize;
+        *(*cx).hotness.add(defined) = 0;
+        if !(*cx).entries.is_null() {
+            (*(*cx).entries.add(defined)).store(0, Ordering::Relaxed);
+        }
+        let instance = instance(cx);
+        let error = match instance.copies.fill(instance.code.module(), &*(*cx).functions.add(defined)) {
+            Err(error) => error,
+            Ok(()) => CodeError::new("the function's code could not be had a moment ago"),
+        };
+        driver::raise((*cx).store, Reason::Host(error.into()))
     }
 }
 

@@ -1,7 +1,6 @@
 //! Quickening: a copy of the code in which frequent sequences of instructions begin with an opcode of their own.
 //!
-//! The copy belongs to an instance, has the layout of [`Module::code`] and is filled function by function, on first entry; untouched pages cost
-//! nothing. Of a sequence in [`SEQUENCES`] only the first byte changes, so that positions, side table and immediates are those of the original, and any
+//! The copy belongs to an instance ([`copies`](super::copies)). Of a sequence in [`SEQUENCES`] only the first byte changes, so that positions, side table and immediates are those of the original, and any
 //! instruction in the middle can still be entered by itself (of a run of blocks the first block type changes, too, and [`join_immediates`] sets bits). No sequence spans the target of a branch or a call: the handler goes from the first
 //! instruction to the last.
 //!
@@ -11,7 +10,7 @@
 use super::fused::{BLOCKS, RETURN_MANY, RETURN_NONE, RETURN_ONE, SEQUENCES, Sequence};
 use super::length::{NAMES_MEMORY, instruction_len, is_reference_prefix};
 use trjit_module::Module;
-use trjit_module::flat::{FunctionRecord, MemoryRecord};
+use trjit_module::flat::MemoryRecord;
 
 /// An element of a sequence's pattern.
 #[derive(Clone, Copy)]
@@ -41,43 +40,14 @@ impl Part {
     }
 }
 
-/// An instance's quickened code; empty until something is interpreted.
-#[derive(Default)]
-pub(crate) struct Quickened(Vec<u8>);
-
-impl Quickened {
-    /// Start of the copy.
-    pub fn code(&mut self, module: &Module) -> *const u8 {
-        if self.0.is_empty() {
-            // Zeroed by the system, page by page on first use.
-            self.0 = vec![0; module.code().len()];
-        }
-        self.0.as_ptr()
-    }
-
-    /// Whether a function was quickened, and so interpreted.
-    pub fn has(&self, record: &FunctionRecord) -> bool {
-        let end = (record.body.offset + record.body.len) as usize;
-        self.0.get(end - 1).is_some_and(|&last| last != 0)
-    }
-
-    /// Makes sure that a function is quickened.
-    pub fn function(&mut self, module: &Module, record: &FunctionRecord) {
-        let (start, end) = (record.code_start as usize, (record.body.offset + record.body.len) as usize);
-        // The last instruction is never the byte 0.
-        if self.0[end - 1] == 0 {
-            quicken(&module.code()[start..end], &mut self.0[start..end], record.results, has_simple_memory(module));
-        }
-    }
-}
-
 /// Whether loads and stores can look at nothing but memory 0 with 32-bit addresses.
 pub(crate) fn has_simple_memory(module: &Module) -> bool {
     module.memories().len() <= 1 && module.memories().iter().all(|memory| memory.flags & MemoryRecord::MEMORY64 == 0)
 }
 
-/// `simple_memory`: see [`has_simple_memory`]; loads and stores of other modules are left as they are.
-fn quicken(original: &[u8], copy: &mut [u8], results: u32, simple_memory: bool) {
+/// Writes the instructions of a function, which has so many results, to a copy of the same length. `simple_memory`: see [`has_simple_memory`]; loads and
+/// stores of other modules are left as they are.
+pub(super) fn quicken(original: &[u8], copy: &mut [u8], results: u32, simple_memory: bool) {
     copy.copy_from_slice(original);
     let returns = match results {
         0 => RETURN_NONE,

@@ -32,11 +32,14 @@ pub unsafe fn interpret(
         let Some(mut cx) = first_frame(store, instance, function, slots) else {
             return Err(driver::raise(store, Reason::Trap(TrapCode::StackOverflow)));
         };
+        let recording = (*instance).recorder.is_some();
+        if !count_entry(&raw mut cx, recording) {
+            return Err(out::code_is_missing(&raw mut cx, function));
+        }
         let record = cx.record();
         let mut activation = Activation::new(Kind::Interpreter(&raw const cx));
         activation.link(store);
         let saved = ((*store).stack_top, (*store).frame_top);
-        let recording = (*instance).recorder.is_some();
         let cx = &raw mut cx;
         let words = (*cx).slot_words;
         let result = match ((*store).consumes_fuel(), words) {
@@ -77,7 +80,7 @@ unsafe fn first_frame(store: *mut StoreInner, instance: *mut InstanceInner, func
         std::ptr::write_bytes(fp.add(params * slot_words), 0, (locals - params) * slot_words);
         let recorder = (*instance).recorder.as_ref();
         let recording = recorder.is_some();
-        let code = if recording || (*store).consumes_fuel() { module.code().as_ptr() } else { (*instance).quickened.code(module) };
+        let (code, side_table) = (*instance).copies.bases(module, recording || (*store).consumes_fuel());
         let mut cx = Cx {
             mem_len: 0,
             mem_base: std::ptr::null_mut(),
@@ -85,7 +88,7 @@ unsafe fn first_frame(store: *mut StoreInner, instance: *mut InstanceInner, func
             slot_words,
             vmctx: (*instance).vmctx(),
             code,
-            side_table: module.side_table().as_ptr(),
+            side_table,
             functions: module.functions().as_ptr(),
             imported_functions: module.imported_functions(),
             function: function.0,
@@ -109,34 +112,30 @@ unsafe fn first_frame(store: *mut StoreInner, instance: *mut InstanceInner, func
             ip: code.add(record.code_start as usize),
             sp: fp.add(locals * slot_words),
             fp,
-            st: module.side_table().as_ptr().add(record.side_table_start as usize),
+            st: side_table.add(record.side_table_start as usize),
             trap: None,
             entries: recorder.map_or(std::ptr::null(), |recorder| recorder.entries().as_ptr()),
             branches: recorder.map_or(std::ptr::null(), |recorder| recorder.branches().as_ptr()),
         };
         out::refresh_memory(&raw mut cx);
-        count_entry(&raw mut cx, recording);
         Some(cx)
     }
 }
 
-/// Counts the entry from outside as calls inside are counted by their handlers.
+/// Counts the entry from outside as calls inside are counted by their handlers; false where the function's code can not be had.
 ///
 /// # Safety
 /// `cx` is set up.
-unsafe fn count_entry(cx: *mut Cx, recording: bool) {
+unsafe fn count_entry(cx: *mut Cx, recording: bool) -> bool {
     // SAFETY: by contract; counters have a place for every defined function.
     unsafe {
         let defined = ((*cx).function - (*cx).imported_functions) as usize;
         if recording {
-            if (*cx).count_entry(defined) {
-                out::record_first_entry(cx, (*cx).function);
-            }
-            return;
+            return !(*cx).count_entry(defined) || out::record_first_entry(cx, (*cx).function);
         }
         let hot = (*cx).hotness.add(defined);
         *hot = (*hot).wrapping_add(1);
-        out::function_is_new_or_hot(cx, (*cx).function);
+        out::function_is_new_or_hot(cx, (*cx).function)
     }
 }
 
