@@ -35,7 +35,9 @@ fn main() {
     println!("cargo::rerun-if-changed=../.git/HEAD");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=CC");
-    if let Err(reason) = link_statically() {
+    let linked = link_statically();
+    println!("cargo::rustc-env=TRJIT_LINKED={}", if linked.is_ok() { "statically" } else { "dynamically" });
+    if let Err(reason) = linked {
         println!("cargo::warning=the binaries are linked dynamically, and start slower: {reason}");
     }
 }
