@@ -240,6 +240,17 @@ impl Preamble {
     }
 }
 
+/// The headers of the sections are the last of a file. They are for tools; but without them the file was cut off.
+pub(crate) fn check_end(bytes: &[u8]) -> Result<(), Refusal> {
+    let file = elf::FileHeader64::<LittleEndian>::parse(bytes).map_err(|error| Refusal::corrupt("ELF header", error.to_string()))?;
+    let headers = u64::from(file.e_shnum(LittleEndian)) * u64::from(file.e_shentsize(LittleEndian));
+    let end = file.e_shoff(LittleEndian).saturating_add(headers);
+    if end > bytes.len() as u64 {
+        return Err(Refusal::corrupt("ELF section headers", format!("they end at {end}, the file has {} bytes", bytes.len())));
+    }
+    Ok(())
+}
+
 /// Magic and version.
 fn first_fields(bytes: &[u8]) -> Option<([u8; 8], u32)> {
     let (magic, rest) = bytes.split_first_chunk::<8>()?;

@@ -14,7 +14,7 @@ use crate::digests::{self, Chunks};
 use crate::edges::Edges;
 use crate::functions::Functions;
 use crate::handlers::Handlers;
-use crate::header::{Architecture, Facts, HeaderRecord, Preamble};
+use crate::header::{Architecture, Facts, HeaderRecord, Preamble, check_end};
 use crate::manifest::{MAX_MANIFEST, Manifest, ModuleId};
 use crate::memory::Extents;
 use crate::refusal::Refusal;
@@ -67,6 +67,7 @@ impl CacheFile {
         if !bytes.as_ptr().addr().is_multiple_of(8) {
             return Err(Refusal::Unreadable { reason: "its bytes do not begin at a multiple of 8 in memory".into() });
         }
+        check_end(&bytes)?;
         let sections = header.check(bytes.len())?;
         let chunks = Chunks::new(digests::covered(&sections));
         let file = CacheFile { bytes, architecture, header, sections, chunks, manifest: Arc::default() };

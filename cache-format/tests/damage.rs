@@ -139,6 +139,8 @@ fn every_truncation_is_refused() {
     for len in near.chain(some).filter(|&len| len < original.len()) {
         let refusal = verified(original[..len].to_vec()).unwrap_err();
         assert!(["not-a-cache", "corrupt"].contains(&refusal.code()), "{len}: {refusal}");
+        // Before any section is looked at, whatever is missing.
+        assert!(CacheFile::parse(original[..len].to_vec().into()).is_err(), "{len}");
     }
 }
 
