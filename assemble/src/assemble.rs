@@ -3,7 +3,7 @@
 use crate::compile_all::{self, CompiledPlan, Job, TrampolineError};
 use crate::emit::{self, EmitError};
 use crate::link::{self, LinkError};
-use crate::options::Options;
+use crate::options::{self, Options};
 use crate::plan::{Plan, Recording};
 use crate::progress::{Phase, Progress};
 use crate::recording::{self, Reading};
@@ -159,6 +159,7 @@ impl Inputs<'_> {
 pub(crate) fn plan(module: &Module, profile: Option<&Profile>, options: &Options) -> (Reading, Plan) {
     let reading = profile.map_or_else(Reading::default, |profile| recording::read(module, profile));
     let plan = Plan::new(module, &reading.recording, options.all, options.tiers);
+    let plan = if profile.is_some() && options.compiles_unseen(module) { plan.with_rest(module) } else { plan };
     (reading, plan)
 }
 
@@ -184,7 +185,7 @@ fn describe_text(summary: &mut Summary, module: &Module, text: &LinkedText) {
             _ => trampolines += 1,
         }
     }
-    let all: u64 = module.functions().iter().map(|record| u64::from(record.body.len)).sum();
+    let all = options::body_bytes(module);
     summary.functions = module.functions().len() as u32;
     summary.compiled = tiers.into_values().collect();
     summary.trampolines = trampolines;

@@ -2,8 +2,9 @@
 
 use crate::tunables;
 use trjit_code::{CpuFeatures, CpuLevel, MemoryStyle, Settings};
+use trjit_module::Module;
 
-/// Options of an assembly. [`Options::default`] is what the command line uses without flags.
+/// Options of an assembly. [`Options::default`] compiles what the profile holds and no more; the command line adds [`tunables::UNSEEN_BELOW`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// The CPU level that the code needs.
@@ -15,20 +16,33 @@ pub struct Options {
     pub threads: Option<usize>,
     /// Compile every function, not only those that a profile holds.
     pub all: bool,
+    /// Compile what the profile does not hold, too, in modules whose bodies together have at most so many bytes. See [`tunables::UNSEEN_BELOW`].
+    pub unseen_below: u64,
     pub tiers: TierRule,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { level: host_level(), memory: MemoryStyle::Reserved, fuel: false, threads: None, all: false, tiers: TierRule::default() }
+        let tiers = TierRule::default();
+        Options { level: host_level(), memory: MemoryStyle::Reserved, fuel: false, threads: None, all: false, unseen_below: 0, tiers }
     }
 }
 
 impl Options {
+    /// Whether functions that the profile does not hold get code.
+    pub(crate) fn compiles_unseen(&self, module: &Module) -> bool {
+        self.unseen_below > 0 && body_bytes(module) <= self.unseen_below
+    }
+
     /// What changes the code.
     pub fn settings(&self) -> Settings {
         Settings { features: self.level.features(), memory: self.memory, fuel: self.fuel }
     }
+}
+
+/// Bytes of all bodies of a module.
+pub(crate) fn body_bytes(module: &Module) -> u64 {
+    module.functions().iter().map(|record| u64::from(record.body.len)).sum()
 }
 
 /// Which functions get the cheap tier.

@@ -1,9 +1,10 @@
 //! Phase 1: which function gets which tier, and where in the text. All decisions that span functions are taken here, one after another, so that
 //! the same inputs give the same plan on any machine.
 //!
-//! Order: recorded functions in the order of first use, then (with `--all`) the rest in the order of the module.
+//! Order: recorded functions in the order of first use, then (with `--all`, and in small modules) the rest in the order of the module.
 
 use crate::options::TierRule;
+use std::collections::HashSet;
 use trjit_code::Tier;
 use trjit_module::flat::FunctionRecord;
 use trjit_module::{FuncIndex, Module};
@@ -43,20 +44,24 @@ pub struct Plan {
 impl Plan {
     /// Decides. A function of the recording that the module does not define, or a second mention, is left out.
     pub fn new(module: &Module, recording: &Recording, all: bool, rule: TierRule) -> Plan {
-        let mut planned = vec![false; module.function_count() as usize];
+        let mut planned = HashSet::new();
         let mut plan = Plan::default();
         for recorded in recording.functions.iter().filter(|recorded| recorded.entries > 0) {
             let Some(record) = module.function(recorded.function) else { continue };
-            if !std::mem::replace(&mut planned[recorded.function.index()], true) {
+            if planned.insert(recorded.function) {
                 let tier = if all { Tier::Ap4 } else { tier(record, recorded, recording.runs, rule) };
                 plan.functions.push(Planned { function: recorded.function, tier });
             }
         }
-        if all {
-            let rest = (module.imported_functions()..module.function_count()).map(FuncIndex).filter(|function| !planned[function.index()]);
-            plan.functions.extend(rest.map(|function| Planned { function, tier: Tier::Ap4 }));
-        }
-        plan
+        if all { plan.with_rest(module) } else { plan }
+    }
+
+    /// The plan, and behind it all functions that it lacks.
+    pub fn with_rest(mut self, module: &Module) -> Plan {
+        let planned: HashSet<FuncIndex> = self.functions.iter().map(|planned| planned.function).collect();
+        let rest = (module.imported_functions()..module.function_count()).map(FuncIndex).filter(|function| !planned.contains(function));
+        self.functions.extend(rest.map(|function| Planned { function, tier: Tier::Ap4 }));
+        self
     }
 }
 

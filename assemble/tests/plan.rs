@@ -52,6 +52,14 @@ fn all_means_every_function_with_recorded_ones_first() {
 }
 
 #[test]
+fn the_rest_follows_without_changing_what_was_recorded() {
+    let recording = Recording { functions: vec![recorded(4, 1, 0), recorded(2, 1, 0)], runs: 1 };
+    let plan = Plan::new(&module(WITH_LOOP), &recording, false, TierRule::default()).with_rest(&module(WITH_LOOP));
+    let found: Vec<(u32, Tier)> = plan.functions.iter().map(|planned| (planned.function.0, planned.tier)).collect();
+    assert_eq!(found, [(4, A1), (2, Ap4), (1, Ap4), (3, Ap4)]);
+}
+
+#[test]
 fn nonsense_in_a_recording_is_left_out() {
     // Imported, unknown, mentioned twice, never entered.
     let functions = vec![recorded(0, 5, 0), recorded(77, 5, 0), recorded(3, 5, 0), recorded(3, 5, 0), recorded(1, 0, 0)];

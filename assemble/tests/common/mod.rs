@@ -17,7 +17,7 @@ pub fn module(text: &str) -> Module {
 
 /// Everything gets code.
 pub fn options(level: CpuLevel) -> Options {
-    Options { level, memory: MemoryStyle::Reserved, fuel: false, threads: Some(2), all: true, tiers: TierRule::default() }
+    Options { level, memory: MemoryStyle::Reserved, fuel: false, threads: Some(2), all: true, unseen_below: 0, tiers: TierRule::default() }
 }
 
 /// The cache of a module, read again.

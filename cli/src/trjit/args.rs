@@ -83,9 +83,12 @@ pub struct Assemble {
     /// A profile of the program; several are merged.
     #[arg(long = "profile", value_name = "FILE")]
     pub profiles: Vec<PathBuf>,
-    /// Compile every function, not only those that a profile holds.
+    /// Compile every function, also where there is no profile.
     #[arg(long)]
     pub all: bool,
+    /// Compile only what a profile holds. Without this small modules (up to 2 MiB of code) are compiled whole, what no profile holds last.
+    #[arg(long, conflicts_with = "all")]
+    pub recorded_only: bool,
     /// Where to write the cache (default: beside the module, with the extension .trjit).
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,

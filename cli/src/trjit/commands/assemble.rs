@@ -22,6 +22,7 @@ pub fn execute(args: &Assemble) -> Result<u8> {
         level: trjit_assemble::options::parse_level(&args.cpu_level)?,
         threads: args.threads.filter(|&threads| threads > 0),
         all: args.all,
+        unseen_below: if args.recorded_only { 0 } else { trjit_assemble::tunables::UNSEEN_BELOW },
         fuel: args.fuel,
         memory: MemoryStyle::parse(&args.memory).unwrap_or(MemoryStyle::Reserved),
         ..Options::default()
