@@ -35,7 +35,7 @@ fn check(program: &RealProgram) -> Vec<String> {
     let home = first.home(&inputs);
     let training = trjit(["train", "-o"]).arg(&profile).args(first.options()).arg(&module).args(&first.args);
     let mut faults = judged(program, first, "train", &first.prepare(training, home.path()).run());
-    trjit(["assemble", "-o"]).arg(&trained).arg("--profile").arg(&profile).arg(&module).run().exits(0);
+    trjit(["assemble", "--recorded-only", "-o"]).arg(&trained).arg("--profile").arg(&profile).arg(&module).run().exits(0);
     for case in &program.cases {
         for (mode, cache) in [("none", None), ("trained", Some(&trained)), ("cached", Some(&all))] {
             let home = case.home(&inputs);
