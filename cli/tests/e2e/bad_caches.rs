@@ -5,6 +5,7 @@ use crate::support::{Outcome, each, fixtures, scratch, trjit};
 use std::mem::offset_of;
 use std::path::{Path, PathBuf};
 use trjit_cache_format::header::{Facts, HEADER_OFFSET, HeaderRecord};
+use trjit_cache_format::{CacheFile, SectionId};
 use trjit_module::Digest;
 
 const FIB: [&str; 2] = ["--invoke", "fib"];
@@ -154,6 +155,35 @@ fn forge(cache: &Path, change: impl FnOnce(&mut [u8])) {
     let (covered, digest) = record.split_at_mut(offset_of!(HeaderRecord, digest));
     digest.copy_from_slice(&Digest::of(covered).0);
     std::fs::write(cache, bytes).expect("the scratch directory is writable");
+}
+
+/// Only who needs a body finds it damaged; the guest has begun then, so that there is no other way to go on.
+#[test]
+fn a_damaged_body_ends_the_run_that_needs_it() {
+    let folder = scratch();
+    let mut random = Random(7);
+    // Numbers that can not be packed, so that the last body is not verified together with anything else.
+    let functions: String = (0..16384).map(|_| format!("(func (result i64) (i64.const {}))", random.number() as i64)).collect();
+    let program = folder.path().join("many.wat");
+    let text = format!(
+        r#"(module (func (export "first") (result i32) (i32.const 1)) {functions} (func (export "last") (result i32) (i32.const 2)))"#
+    );
+    std::fs::write(&program, text).expect("the scratch directory is writable");
+    let [profile, cache] = ["many.trprof", "many.trjit"].map(|name| folder.path().join(name));
+    trjit(["train", "--invoke", "first", "-o"]).arg(&profile).arg(&program).run().exits(0);
+    trjit(["assemble", "--cpu-level", "x86-64-v3", "-o"]).arg(&cache).arg("--profile").arg(&profile).arg(&program).run().exits(0);
+    let call = |name: &str, mode: &str| trjit(["run", "--invoke", name, "--cache-mode", mode, "--cache"]).arg(&cache).arg(&program).run();
+    call("last", "require").succeeds().prints("2\n");
+
+    let mut bytes = std::fs::read(&cache).expect("the cache is readable");
+    let file = CacheFile::parse(bytes.clone().into()).expect("a cache");
+    bytes[file.section_range(SectionId::Code).end - 1] ^= 1;
+    std::fs::write(&cache, bytes).expect("the scratch directory is writable");
+    call("first", "require").succeeds().prints("1\n");
+    for mode in ["require", "auto"] {
+        call("last", mode).refuses(120, &["can not go on", ".trjit.code", "help: "]);
+    }
+    call("last", "off").succeeds().prints("2\n");
 }
 
 #[test]
