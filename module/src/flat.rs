@@ -14,7 +14,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 /// First bytes of a flat module.
 pub const MAGIC: [u8; 8] = *b"trjitmod";
 /// Counts changes of this layout; part of the ABI fingerprint.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 /// "None" where an index is optional.
 pub const NONE: u32 = u32::MAX;
 
@@ -112,6 +112,8 @@ impl Header {
     pub const USES_V128: u32 = 1;
     /// Some data segment is [`mode::ACTIVE`].
     pub const HAS_ACTIVE_DATA: u32 = 2;
+    /// Data segments are in an image beside the module ([`memory_image`](crate::memory_image)); those behind the last other one have no record.
+    pub const IMAGED: u32 = 4;
 }
 
 /// A string in the `Strings` section; in `FuncNameBytes` for a [`NameRecord`].

@@ -176,7 +176,8 @@ impl<'m> MatchDigester<'m> {
     }
 
     fn data(&self, index: u32) -> &'static str {
-        self.module.data_segments().get(index as usize).map_or("", |record| mode_name(record.mode))
+        // Segments of an image have no records behind the last other one.
+        mode_name(self.module.data_segments().get(index as usize).map_or(mode::IMAGED, |record| record.mode))
     }
 }
 

@@ -105,17 +105,18 @@ fn extents(filled: &Pages, most: u64) -> Option<(Vec<Extent>, Vec<u8>)> {
     (extents.len() <= MAX_EXTENTS && pages.len() as u64 <= most * IMAGE_PAGE as u64).then_some((extents, pages))
 }
 
-/// The module with the segments of its own memories marked, and only the bytes of the others.
+/// The module with the segments of its own memories marked, and only the bytes of the others. Marked ones behind the last other one lose their records, too:
+/// nobody can tell them from dropped ones, and programs have tens of thousands.
 fn without_bytes(module: &Module) -> Module {
-    let mut words = vec![0u64; module.flat_bytes().len().div_ceil(8)];
-    let flat = &mut words.as_mut_bytes()[..module.flat_bytes().len()];
-    flat.copy_from_slice(module.flat_bytes());
+    let mut flat = module.flat_bytes().to_vec();
+    let mut words = aligned(&flat);
     let imported = module.header().imported_memories;
     let (mut data, mut active) = (Vec::new(), false);
     let range = module.header().sections[Section::Data as usize];
-    let records = &mut flat[range.offset as usize..][..range.len as usize];
+    let records = &mut words.as_mut_bytes()[range.offset as usize..][..range.len as usize];
+    let mut kept = 0;
     // A view checked the section, and the buffer is aligned as the first one is.
-    for record in <[DataRecord]>::mut_from_bytes(records).into_iter().flatten() {
+    for (at, record) in <[DataRecord]>::mut_from_bytes(records).into_iter().flatten().enumerate() {
         let bytes = module.data_bytes(record);
         record.bytes.offset = data.len() as u32;
         if record.mode == mode::ACTIVE && record.memory >= imported {
@@ -123,19 +124,43 @@ fn without_bytes(module: &Module) -> Module {
         } else {
             data.extend_from_slice(bytes);
             active |= record.mode == mode::ACTIVE;
+            kept = at + 1;
         }
     }
-    if let Ok((header, _)) = Header::mut_from_prefix(flat) {
+    if let Ok((header, _)) = Header::mut_from_prefix(words.as_mut_bytes()) {
         header.data.len = data.len() as u32;
-        header.flags = if active { header.flags } else { header.flags & !Header::HAS_ACTIVE_DATA };
+        header.flags = if active { header.flags } else { header.flags & !Header::HAS_ACTIVE_DATA } | Header::IMAGED;
+        shorten(header, Section::Data, kept * size_of::<DataRecord>());
     }
-    module.with_contents(Bytes::from_owner(Words(words)), Bytes::from(data))
+    let len = flat.len();
+    flat.copy_from_slice(&words.as_bytes()[..len]);
+    // What stood behind the section moves up; both lengths are multiples of 8.
+    flat.drain(range.offset as usize + kept * size_of::<DataRecord>()..(range.offset + range.len) as usize);
+    module.with_contents(Bytes::from_owner(Words(aligned(&flat))), Bytes::from(data))
+}
+
+/// The bytes in a buffer that begins at a multiple of 8.
+fn aligned(bytes: &[u8]) -> Vec<u64> {
+    let mut words = vec![0u64; bytes.len().div_ceil(8)];
+    words.as_mut_bytes()[..bytes.len()].copy_from_slice(bytes);
+    words
+}
+
+/// Makes a section end earlier, and moves those behind it up.
+fn shorten(header: &mut Header, section: Section, len: usize) {
+    let changed = header.sections[section as usize];
+    let less = changed.len - len as u32;
+    for range in header.sections.iter_mut().filter(|range| range.offset > changed.offset) {
+        range.offset -= less;
+    }
+    header.sections[section as usize].len = len as u32;
+    header.total_len -= less;
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::index::DefinedFuncIndex;
+    use crate::index::{DefinedFuncIndex, FuncIndex};
 
     fn imaged(text: &str) -> Option<Imaged> {
         Imaged::of(&Module::parse(wat::parse_str(text).unwrap()).unwrap())
@@ -151,14 +176,17 @@ mod tests {
         let text = format!(
             r#"(module (memory 1) (memory i64 9)
                 (data (i32.const 4094) "abcd") (data (i32.const 4096) "X") (data $p "passive") (data (i32.const 8192) "{zeros}")
-                (data (memory 1) (i64.const 0x80000) "far") (data (memory 1) (i64.const 0x81000) "") (data (memory 1) (i64.const 0x8a000) "near"))"#
+                (data (memory 1) (i64.const 0x80000) "far") (data (memory 1) (i64.const 0x81000) "") (data (memory 1) (i64.const 0x8a000) "near")
+                (func $last))"#
         );
         let imaged = imaged(&text).unwrap();
         assert_eq!(places(&imaged), [(0, 0, 0, 8192), (1, 0x80000, 8192, 4096), (1, 0x8a000, 12288, 4096)]);
         assert_eq!((imaged.pages.len(), &imaged.pages[4092..4100]), (16384, &b"\0\0abXd\0\0"[..]));
         assert_eq!(&imaged.pages[12288..12293], b"near\0");
         let modes: Vec<u32> = imaged.module.data_segments().iter().map(|record| record.mode).collect();
-        assert_eq!(modes, [3, 3, 1, 3, 3, 3, 3]);
+        // What is behind the last segment that is not in the image has no record.
+        assert_eq!(modes, [3, 3, 1]);
+        assert_eq!((imaged.module.is_imaged(), imaged.module.func_name(FuncIndex(0))), (true, Some("last")));
         assert_eq!((imaged.module.data().as_ref(), imaged.module.header().data.len), (&b"passive"[..], 7));
         assert_eq!(imaged.module.data_bytes(&imaged.module.data_segments()[2]), b"passive");
         assert!(imaged.module.data_bytes(&imaged.module.data_segments()[0]).is_empty());
@@ -211,7 +239,7 @@ mod tests {
         assert_eq!(places(&imaged), [(1, 4096, 0, 4096)]);
         let modes: Vec<(u32, &[u8])> =
             imaged.module.data_segments().iter().map(|record| (record.mode, imaged.module.data_bytes(record))).collect();
-        assert_eq!(modes, [(mode::ACTIVE, &b"theirs"[..]), (mode::IMAGED, b"")]);
+        assert_eq!(modes, [(mode::ACTIVE, &b"theirs"[..])]);
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl Module {
 
     /// Whether data segments are in an image that comes beside the module ([`memory_image`](crate::memory_image)).
     pub fn is_imaged(&self) -> bool {
-        self.data_segments().iter().any(|segment| segment.mode == mode::IMAGED)
+        self.header.flags & Header::IMAGED != 0
     }
 
     /// The flat buffer, as far as this module has it.

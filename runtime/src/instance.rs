@@ -179,9 +179,10 @@ impl InstanceInner {
 
     pub fn memory_init(&mut self, memory: u32, segment: u32, dst: u64, src: u64, len: u64) -> Result<(), TrapCode> {
         let code = Arc::clone(&self.code);
-        let record = &code.module().data_segments()[segment as usize];
-        let dropped = record.mode != mode::PASSIVE || is_dropped(&self.dropped_data, segment);
-        let bytes = if dropped { &[] } else { code.module().data_bytes(record) };
+        // A segment without a record is in the memory's image: it was active, and so is dropped.
+        let record = code.module().data_segments().get(segment as usize).filter(|record| record.mode == mode::PASSIVE);
+        let record = record.filter(|_| !is_dropped(&self.dropped_data, segment));
+        let bytes = record.map_or(&[][..], |record| code.module().data_bytes(record));
         self.memory_write(memory, bytes, dst, src, len)
     }
 
