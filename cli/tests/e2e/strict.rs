@@ -65,7 +65,7 @@ fn where_executable_memory_is_refused_the_interpreter_goes_on_and_that_is_said_o
     let profile = folder.path().join("other.trprof");
     trjit(["train", "--invoke", "fib-iter", "-o"]).arg(&profile).arg(fib()).arg("5").run().exits(0);
     let cache = folder.path().join("other.trjit");
-    trjit(["assemble", "-o"]).arg(&cache).arg("--profile").arg(&profile).arg(fib()).run().exits(0);
+    trjit(["assemble", "--recorded-only", "-o"]).arg(&cache).arg("--profile").arg(&profile).arg(fib()).run().exits(0);
     let cache = cache.to_str().expect("the scratch directory is UTF-8");
     let outcome = run(&[EAGER.as_slice(), &["--cache-mode", "require", "--cache", cache]].concat()).says(&["does not allow executable"]);
     assert_eq!(warnings(&outcome), 1, "{outcome:?}");
