@@ -5,8 +5,8 @@
 /// only for what runs once: initialization, where even reading the code from disk costs more than running it.
 pub const A1_ENTRIES_PER_RUN: u64 = 1;
 
-/// Modules whose bodies together have at most this many bytes are compiled whole by the command line, the functions that no training run entered last. They cost about
-/// a second of assembly and some file, and what production does differently than the tests is then compiled, too: in programs of this size one mode of use tells little of
+/// Modules whose bodies together have at most this many bytes are compiled whole by the command line, the functions that no training run entered last. They cost
+/// a second or two of assembly and some file, and what production does differently than the tests is then compiled, too: in programs of this size one mode of use tells little of
 /// the others (a compressor that was trained on compressing has seen nothing of what decompressing runs). In larger ones most code is never run by anybody.
 pub const UNSEEN_BELOW: u64 = 2 << 20;
 
