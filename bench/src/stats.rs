@@ -43,7 +43,7 @@ pub fn ratio(numerator: &[f64], denominator: &[f64]) -> Option<Ratio> {
     let pairs: Vec<f64> =
         numerator.iter().zip(denominator).filter(|(_, below)| **below > 0.0).map(|(above, below)| above / below).collect();
     let median = spread(&pairs)?.median;
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut random = Random::seeded();
     let mut medians: Vec<f64> = Vec::with_capacity(RESAMPLES);
     let mut drawn = vec![0.0; pairs.len()];
     for _ in 0..RESAMPLES {
@@ -62,9 +62,21 @@ pub fn geometric_mean(values: &[f64]) -> Option<f64> {
 }
 
 /// Xorshift, 64 bits.
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
+    /// The same numbers in each run of the bench.
+    pub fn seeded() -> Random {
+        Random(0x9e37_79b9_7f4a_7c15)
+    }
+
+    /// Puts items into an order that may be any.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for end in (1..items.len()).rev() {
+            items.swap(end, self.below(end + 1));
+        }
+    }
+
     fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -76,6 +88,20 @@ impl Random {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn everybody_gets_every_turn() {
+        let mut random = Random::seeded();
+        let mut seen = [[false; 4]; 4];
+        for _ in 0..100 {
+            let mut items = [0, 1, 2, 3];
+            random.shuffle(&mut items);
+            items.iter().enumerate().for_each(|(turn, &item)| seen[turn][item] = true);
+            items.sort_unstable();
+            assert_eq!(items, [0, 1, 2, 3]);
+        }
+        assert_eq!(seen, [[true; 4]; 4]);
+    }
 
     #[test]
     fn quantiles_lie_between_their_neighbours() {
