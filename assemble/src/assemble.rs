@@ -16,7 +16,8 @@ use std::time::Instant;
 use trjit_cache_format::code::Packing;
 use trjit_cache_format::manifest::ModuleId;
 use trjit_cache_format::{
-    Builder, CacheBuilder, CacheFile, CodeItem, Expectations, HexDigest, LinkedText, ProfileSource, Refusal, SectionId, WriteError, write,
+    Builder, CacheBuilder, CacheFile, CodeItem, Expectations, HexDigest, LinkedText, PlacedFunction, ProfileSource, Refusal, SectionId,
+    WriteError, write,
 };
 use trjit_code::{CompileError, Compiler, Tier};
 use trjit_module::{Digest, FuncIndex, Module};
@@ -113,7 +114,7 @@ impl Inputs<'_> {
         let mut summary = Summary::default();
         describe_text(&mut summary, module, &text);
         describe_plan(&mut summary, module, reading, &text, failed);
-        let code = clock.time(Phase::Pack, 0, || pack(module)).ok_or(AssembleError::Packed)?;
+        let code = clock.time(Phase::Pack, 0, || pack(module, &text.functions)).ok_or(AssembleError::Packed)?;
         let bytes = clock.time(Phase::Write, 0, || self.write(text, code))?;
         let file = clock.time(Phase::Verify, 0, || self.verify(&bytes)).map_err(AssembleError::Verify)?;
         self.describe_file(&mut summary, &file);
@@ -163,11 +164,17 @@ pub(crate) fn plan(module: &Module, profile: Option<&Profile>, options: &Options
     (reading, plan)
 }
 
-/// The section with the bodies of all functions; none where the module comes from a cache itself.
-pub(crate) fn pack(module: &Module) -> Option<Vec<u8>> {
-    let packing = Packing::new(module)?;
+/// The section with the bodies of all functions, given what has machine code; none where the module comes from a cache itself.
+pub(crate) fn pack(module: &Module, placed: &[PlacedFunction]) -> Option<Vec<u8>> {
+    let with_code = with_code(placed);
+    let packing = Packing::new(module, |function| with_code.contains(&function))?;
     let frames: Vec<Vec<u8>> = (0..packing.blocks()).into_par_iter().map(|block| packing.pack(block)).collect();
     Some(packing.finish(&frames))
+}
+
+/// Functions that have code.
+fn with_code(placed: &[PlacedFunction]) -> HashSet<FuncIndex> {
+    placed.iter().filter_map(|placed| if let CodeItem::Function(function) = placed.what { Some(function) } else { None }).collect()
 }
 
 /// What the text holds.
@@ -196,11 +203,7 @@ fn describe_text(summary: &mut Summary, module: &Module, text: &LinkedText) {
 /// What became of the profile and the plan.
 fn describe_plan(summary: &mut Summary, module: &Module, reading: Reading, text: &LinkedText, failed: BTreeMap<FuncIndex, CompileError>) {
     let Reading { recording: Recording { functions, runs: _ }, calls, warnings } = reading;
-    let with_code: HashSet<FuncIndex> = text
-        .functions
-        .iter()
-        .filter_map(|placed| if let CodeItem::Function(function) = placed.what { Some(function) } else { None })
-        .collect();
+    let with_code = with_code(&text.functions);
     let covered = functions.iter().filter(|recorded| with_code.contains(&recorded.function));
     let covered: u128 = covered.map(|recorded| u128::from(recorded.entries)).sum();
     summary.recorded = functions.iter().filter(|recorded| recorded.entries > 0).count() as u32;

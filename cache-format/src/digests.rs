@@ -1,8 +1,10 @@
-//! `.trjit.digests`: a BLAKE3 digest for each chunk of the file, so that bytes are verified when they are first used, and those that no run needs never.
+//! `.trjit.digests`: a digest for each chunk of the file, so that bytes are verified when they are first used, and those that no run needs never.
 //!
 //! ```text
-//! Digest x chunks    32 bytes each
+//! ChunkDigest x chunks    XXH3 of 128 bits, little-endian: 16 bytes each
 //! ```
+//! The digest detects damage and no malice, as all digests of a cache, so that it can be one that costs next to nothing: text is verified at every start.
+//!
 //! Chunk `n` are the bytes of `n * CHUNK .. (n + 1) * CHUNK` that are covered: from the end of the manifest to the end of the last section. What stands before has
 //! digests in the header, what stands behind is for tools only. The section's own digest stands in the header.
 //!
@@ -12,10 +14,23 @@ use crate::section::{SECTIONS, SectionId};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use trjit_module::Digest;
+use twox_hash::XxHash3_128;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-/// Bytes of a chunk: what the kernel maps around a page fault, and enough for the digest to use all lanes of the CPU.
+/// Bytes of a chunk: what the kernel maps around a page fault.
 pub const CHUNK: usize = 64 << 10;
+
+/// The digest of a chunk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(transparent)]
+pub struct ChunkDigest([u8; 16]);
+
+impl ChunkDigest {
+    /// Neither allocates nor locks.
+    pub fn of(bytes: &[u8]) -> ChunkDigest {
+        ChunkDigest(XxHash3_128::oneshot(bytes).to_le_bytes())
+    }
+}
 
 /// The bytes that chunks cover.
 pub fn covered(places: &[Range<usize>; SECTIONS]) -> Range<usize> {
@@ -25,12 +40,12 @@ pub fn covered(places: &[Range<usize>; SECTIONS]) -> Range<usize> {
 
 /// Length of the section for a file whose last section ends at `end`.
 pub(crate) fn len(end: usize) -> usize {
-    end.div_ceil(CHUNK) * size_of::<Digest>()
+    end.div_ceil(CHUNK) * size_of::<ChunkDigest>()
 }
 
 /// Writes the section; `bytes` is the file with everything else in place.
 pub(crate) fn encode(bytes: &[u8], covered: &Range<usize>) -> Vec<u8> {
-    (0..covered.end.div_ceil(CHUNK)).flat_map(|chunk| Digest::of(&bytes[part(chunk, covered)]).0).collect()
+    (0..covered.end.div_ceil(CHUNK)).flat_map(|chunk| ChunkDigest::of(&bytes[part(chunk, covered)]).0).collect()
 }
 
 /// The covered bytes of a chunk; empty where there are none.
@@ -61,9 +76,9 @@ impl Chunks {
     /// `digest_of` gives the digest of the file's bytes at a range, wherever they are mapped.
     pub fn ensure(
         &self,
-        table: &[Digest],
+        table: &[ChunkDigest],
         range: Range<usize>,
-        digest_of: impl Fn(Range<usize>) -> Option<Digest>,
+        digest_of: impl Fn(Range<usize>) -> Option<ChunkDigest>,
     ) -> Result<(), Range<usize>> {
         if range.is_empty() {
             return Ok(());
@@ -95,9 +110,9 @@ mod tests {
         let covered = 50..bytes.len();
         let section = encode(&bytes, &covered);
         assert_eq!(section.len(), len(bytes.len()));
-        let table: Vec<Digest> = section.chunks_exact(32).map(|digest| Digest(digest.try_into().unwrap())).collect();
+        let table = <[ChunkDigest]>::ref_from_bytes(&section).unwrap();
         let chunks = Chunks::new(covered);
-        let whole = |bytes: &Vec<u8>, range: Range<usize>| chunks.ensure(&table, range, |part| bytes.get(part).map(Digest::of));
+        let whole = |bytes: &Vec<u8>, range: Range<usize>| chunks.ensure(table, range, |part| bytes.get(part).map(ChunkDigest::of));
         assert_eq!(whole(&bytes, CHUNK..CHUNK), Ok(()));
         bytes[2 * CHUNK] ^= 1;
         bytes[10] ^= 1;

@@ -3,14 +3,14 @@
 //! ```text
 //! 0      Elf64_Ehdr: ET_DYN, little-endian; one Elf64_Phdr: PT_LOAD of .text, read and execute
 //! 128    .trjit.header
-//! ..     the sections in the order of SectionId, each aligned to SectionId::align, zeros between
+//! ..     the sections in the order of SectionId, each aligned to SectionId::align_for its length, zeros between
 //! ..     .shstrtab, then the section headers: null, SectionId::ALL, .shstrtab
 //! ```
 //! Addresses equal file offsets. The reader finds sections by name and accepts no section that it does not know.
 
 use crate::header::{Architecture, HEADER_OFFSET};
 use crate::refusal::Refusal;
-use crate::section::{SECTIONS, SectionId, TEXT_ALIGN};
+use crate::section::{SECTIONS, SectionId};
 use object::LittleEndian as LE;
 use object::elf::{self, FileHeader64, Ident, ProgramHeader64, SectionHeader64, Sym64};
 use object::read::elf::{FileHeader as _, SectionHeader as _};
@@ -28,7 +28,7 @@ pub(crate) const fn elf_index(id: SectionId) -> u16 {
 pub(crate) fn layout(lens: &[usize; SECTIONS]) -> [Range<usize>; SECTIONS] {
     let mut at = HEADER_OFFSET;
     std::array::from_fn(|index| {
-        let start = at.next_multiple_of(SectionId::ALL[index].align());
+        let start = at.next_multiple_of(SectionId::ALL[index].align_for(lens[index]));
         at = start + lens[index];
         start..at
     })
@@ -41,7 +41,7 @@ pub(crate) fn emit(architecture: Architecture, contents: &[&[u8]; SECTIONS], sym
     let mut headers = vec![section_header(0, elf::SHT_NULL, 0..0)];
     for (id, place) in SectionId::ALL.iter().zip(&places) {
         let mut header = section_header(add_name(&mut names, id.name()), elf::SHT_PROGBITS, place.clone());
-        header.sh_addralign = U64::new(LE, id.align() as u64);
+        header.sh_addralign = U64::new(LE, id.align_for(place.len()) as u64);
         describe(&mut header, *id, place.start, symbols);
         headers.push(header);
     }
@@ -107,7 +107,7 @@ fn text_segment(place: &Range<usize>) -> ProgramHeader64<LE> {
         p_paddr: U64::new(LE, place.start as u64),
         p_filesz: U64::new(LE, place.len() as u64),
         p_memsz: U64::new(LE, place.len() as u64),
-        p_align: U64::new(LE, TEXT_ALIGN as u64),
+        p_align: U64::new(LE, SectionId::Text.align_for(place.len()) as u64),
     }
 }
 

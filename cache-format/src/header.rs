@@ -21,7 +21,7 @@ use trjit_module::Digest;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Counts incompatible changes of the file format.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 /// First bytes of the header section.
 pub const MAGIC: [u8; 8] = *b"TRJITC\0\0";
 /// Where the header section lies in every file.

@@ -24,6 +24,7 @@ pub mod header;
 pub mod jump_table;
 pub mod manifest;
 pub mod memory;
+mod planes;
 pub mod reader;
 pub mod refusal;
 pub mod section;

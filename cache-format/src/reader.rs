@@ -10,7 +10,7 @@
 use crate::calls::Calls;
 use crate::code::Packed;
 use crate::compat::{self, Expectations};
-use crate::digests::{self, Chunks};
+use crate::digests::{self, ChunkDigest, Chunks};
 use crate::edges::Edges;
 use crate::functions::Functions;
 use crate::handlers::Handlers;
@@ -83,7 +83,7 @@ impl CacheFile {
 
     /// Verifies the chunks of the file that overlap `range` (offsets in the file), unless they were before.
     pub fn ensure(&self, range: Range<usize>) -> Result<(), Refusal> {
-        self.ensure_by(range, |part| self.bytes.get(part).map(Digest::of))
+        self.ensure_by(range, |part| self.bytes.get(part).map(ChunkDigest::of))
     }
 
     /// The same for a section.
@@ -100,12 +100,13 @@ impl CacheFile {
             let before = self.bytes.get(part.start..inside.start.max(part.start))?;
             let behind = self.bytes.get(inside.end.min(part.end)..part.end)?;
             let inside = mapped.get(inside.start - range.start..inside.end - range.start)?;
-            Some(Digest::of_pieces(&[before, inside, behind]))
+            let is_whole = before.is_empty() && behind.is_empty();
+            Some(if is_whole { ChunkDigest::of(inside) } else { ChunkDigest::of(&[before, inside, behind].concat()) })
         };
         self.ensure_by(range.clone(), digest_of)
     }
 
-    fn ensure_by(&self, range: Range<usize>, digest_of: impl Fn(Range<usize>) -> Option<Digest>) -> Result<(), Refusal> {
+    fn ensure_by(&self, range: Range<usize>, digest_of: impl Fn(Range<usize>) -> Option<ChunkDigest>) -> Result<(), Refusal> {
         self.chunks.ensure(self.chunk_table(), range.clone(), digest_of).map_err(|part| {
             let at = part.start.max(range.start);
             let section = SectionId::ALL.iter().find(|&&id| self.sections[id as usize].contains(&at));
@@ -116,10 +117,10 @@ impl CacheFile {
 
     /// Whether a section is whole, for signal handlers: neither allocates nor locks.
     fn is_whole(&self, id: SectionId) -> bool {
-        self.chunks.ensure(self.chunk_table(), self.section_range(id), |part| self.bytes.get(part).map(Digest::of)).is_ok()
+        self.chunks.ensure(self.chunk_table(), self.section_range(id), |part| self.bytes.get(part).map(ChunkDigest::of)).is_ok()
     }
 
-    fn chunk_table(&self) -> &[Digest] {
+    fn chunk_table(&self) -> &[ChunkDigest] {
         records(self.section(SectionId::Digests)).unwrap_or(&[])
     }
 
@@ -170,7 +171,7 @@ impl CacheFile {
             }
             SectionId::Trampolines => trampolines::check(trampolines::view(self.section(id))?, self.functions(), counts()?.1),
             SectionId::JumpTable => jump_table::check(jump_table::view(self.section(id))?, self.functions(), counts()?.0),
-            SectionId::Edges => Edges::view(self.section(id))?.check(counts()?.0),
+            SectionId::Edges => Edges::view(self.section(id)).check(counts()?.0),
             SectionId::Traps => Traps::view(self.section(id))?.check(text_len),
             SectionId::Calls => Calls::view(self.section(id))?.check(text_len),
             SectionId::Handlers => Handlers::view(self.section(id))?.check(text_len),
@@ -298,7 +299,7 @@ impl CacheFile {
     }
 
     pub fn edges(&self) -> Edges<'_> {
-        Edges::view(self.section(SectionId::Edges)).unwrap_or_default()
+        Edges::view(self.section(SectionId::Edges))
     }
 
     /// The trap of the instruction at that text offset; the error says that the table is damaged.

@@ -1,8 +1,10 @@
 //! The sections of a cache file: names, order in the file, alignment. What is inside of each is told by the module that writes and reads it.
 
-/// Alignment of `.text` in the file and in memory. 64 KiB: the kernel maps that much around a fault, so that windows in memory and folios in
-/// the page cache coincide, and it is the largest page of the architectures to come, so that the file needs no change for them.
-pub const TEXT_ALIGN: usize = 64 << 10;
+/// Alignment of a `.text` of [`LARGE_TEXT`] and more. 64 KiB: the kernel maps that much around a fault, so that windows in memory and folios in
+/// the page cache coincide.
+pub const LARGE_TEXT_ALIGN: usize = 64 << 10;
+/// A smaller `.text` is aligned to a page only: the gap before it, 32 KiB on average, would be more of the file than aligned windows are worth.
+pub const LARGE_TEXT: usize = 1 << 20;
 /// `.text` is padded with breakpoints to a multiple of this, so that no byte behind it becomes executable with its last page.
 pub const PAGE: usize = 4096;
 
@@ -22,7 +24,7 @@ macro_rules! sections {
                 match self { $(SectionId::$id => $name,)* }
             }
 
-            /// Alignment of its first byte in the file.
+            /// Alignment of its first byte in the file, at least.
             pub const fn align(self) -> usize {
                 match self { $(SectionId::$id => $align,)* }
             }
@@ -35,7 +37,7 @@ sections! {
     /// Magic, format version, what decides whether the cache fits, and the places of all sections, at a fixed offset: [`header`](crate::header).
     Header = ".trjit.header", 64;
     /// A digest for each chunk of the file: [`digests`](crate::digests).
-    Digests = ".trjit.digests", 32;
+    Digests = ".trjit.digests", 16;
     /// The [`manifest`](crate::manifest).
     Manifest = ".trjit.manifest", 8;
     /// The flat module, used in place: [`trjit_module::flat`].
@@ -53,7 +55,7 @@ sections! {
     /// Pages that fresh memories begin with: [`memory`](crate::memory).
     Memory = ".trjit.memory", PAGE;
     /// Machine code: [`text`](crate::text).
-    Text = ".text", TEXT_ALIGN;
+    Text = ".text", PAGE;
     /// Instructions that may trap: [`traps`](crate::traps).
     Traps = ".trjit.traps", 8;
     /// Return addresses: [`calls`](crate::calls).
@@ -63,7 +65,7 @@ sections! {
     /// Bodies of functions, packed, for what has no machine code: [`code`](crate::code).
     Code = ".trjit.code", 64;
     /// Direct calls: [`edges`](crate::edges).
-    Edges = ".trjit.edges", 8;
+    Edges = ".trjit.edges", 1;
     /// A symbol for each function, for tools.
     Symtab = ".symtab", 8;
     /// Names of the symbols.
@@ -77,6 +79,11 @@ impl SectionId {
     /// The section of that name.
     pub fn from_name(name: &[u8]) -> Option<SectionId> {
         SectionId::ALL.iter().copied().find(|id| id.name().as_bytes() == name)
+    }
+
+    /// Alignment that a section of `len` bytes is given.
+    pub(crate) const fn align_for(self, len: usize) -> usize {
+        if matches!(self, SectionId::Text) && len >= LARGE_TEXT { LARGE_TEXT_ALIGN } else { self.align() }
     }
 
     /// Sections whose digest stands in the manifest: all but the header, and the two whose digest the header holds.

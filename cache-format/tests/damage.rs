@@ -25,7 +25,11 @@ fn code(bytes: Vec<u8>) -> &'static str {
 }
 
 fn with_byte(at: usize, change: impl Fn(u8) -> u8) -> Vec<u8> {
-    let mut bytes = cache().to_vec();
+    changed(&cache(), at, change)
+}
+
+fn changed(file: &[u8], at: usize, change: impl Fn(u8) -> u8) -> Vec<u8> {
+    let mut bytes = file.to_vec();
     bytes[at] = change(bytes[at]);
     bytes
 }
@@ -65,12 +69,13 @@ fn the_first_checks_come_in_their_order() {
 
 #[test]
 fn each_section_s_damage_is_named() {
-    let file = CacheFile::parse(cache()).unwrap();
+    let cache = large_cache();
+    let file = CacheFile::parse(cache.clone()).unwrap();
     for &id in SectionId::ALL {
         let range = file.section_range(id);
         // The first bytes of the header are the magic: its damage makes another file of it.
         let at = if id == SectionId::Header { range.end - 1 } else { range.start };
-        match verified(with_byte(at, |byte| byte ^ 0x10)) {
+        match verified(changed(&cache, at, |byte| byte ^ 0x10)) {
             Err(Refusal::Corrupt { section, .. }) => {
                 // Chunks are larger than these sections: a start may only know where the damage begins.
                 let within = SectionId::Module..SectionId::Text;
@@ -84,8 +89,9 @@ fn each_section_s_damage_is_named() {
 
 #[test]
 fn damage_is_found_before_the_first_use() {
-    let file = CacheFile::parse(cache()).unwrap();
-    let damaged = |id| open(with_byte(file.section_range(id).start, |byte| byte ^ 4)).unwrap();
+    let cache = large_cache();
+    let file = CacheFile::parse(cache.clone()).unwrap();
+    let damaged = |id| open(changed(&cache, file.section_range(id).start, |byte| byte ^ 4)).unwrap();
     assert_eq!(damaged(SectionId::Traps).lookup_trap(22), Err(Damaged));
     assert_eq!(damaged(SectionId::Calls).lookup_call(37), None);
     assert_eq!(damaged(SectionId::Data).module().unwrap_err().code(), "corrupt");

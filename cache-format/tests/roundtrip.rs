@@ -5,7 +5,7 @@ mod common;
 use bytes::Bytes;
 use common::*;
 use std::process::Command;
-use trjit_cache_format::section::{PAGE, TEXT_ALIGN};
+use trjit_cache_format::section::{LARGE_TEXT, LARGE_TEXT_ALIGN, PAGE};
 use trjit_cache_format::*;
 use trjit_code::{CpuFeature, CpuFeatures, Tier};
 use trjit_module::fingerprint::abi_fingerprint;
@@ -19,7 +19,7 @@ fn everything_comes_back() {
     let file = CacheFile::open(cache(), &expectations()).unwrap();
     assert!(file.text().starts_with(&text.bytes));
     assert!(file.text()[text.bytes.len()..].iter().all(|&byte| byte == 0xcc));
-    assert_eq!((file.text().len() % PAGE, file.section_range(SectionId::Text).start % TEXT_ALIGN), (0, 0));
+    assert_eq!((file.text().len() % PAGE, file.section_range(SectionId::Text).start % PAGE), (0, 0));
     assert_eq!(file.functions().iter().collect::<Vec<_>>(), text.functions);
     assert_eq!(file.traps().iter().collect::<Vec<_>>(), text.traps);
     assert_eq!(file.calls().iter().collect::<Vec<_>>(), text.calls);
@@ -72,7 +72,7 @@ fn the_manifest_tells_what_the_cache_is() {
     assert_eq!([Tier::A1, Tier::Ap4].map(|tier| manifest.tiers[tier.name()]), [1, 1]);
     assert_eq!(manifest.sections[".trjit.code"].digest.0, Digest::of(&code::encode(&module).unwrap()));
     let text = String::from_utf8(file.section(SectionId::Manifest).to_vec()).unwrap();
-    assert!(text.starts_with("{\n  \"format\": 2,\n  \"builder\""), "{text}");
+    assert!(text.starts_with("{\n  \"format\": 3,\n  \"builder\""), "{text}");
 }
 
 #[test]
@@ -87,6 +87,23 @@ fn the_same_inputs_give_the_same_bytes() {
     assert_eq!(with(&digests), with(&[digests[1], digests[0]]), "the order of profiles does not count");
     assert_ne!(with(&digests), with(&digests[..1]));
     assert_eq!(cache(), cache());
+}
+
+#[test]
+fn text_is_verified_where_it_is_mapped() {
+    for cache in [cache(), large_cache()] {
+        let open = || CacheFile::open(cache.clone(), &expectations()).unwrap();
+        let place = open().section_range(SectionId::Text);
+        let is_large = place.len() >= LARGE_TEXT;
+        assert!(!is_large || place.start.is_multiple_of(LARGE_TEXT_ALIGN), "{place:?}");
+        open().ensure_mapped(SectionId::Text, &cache[place.clone()]).unwrap();
+        // A small file's text begins in a chunk that opening verifies.
+        for at in [0, place.len() / 2, place.len() - 1].into_iter().filter(|_| is_large) {
+            let mapped = [&cache[place.clone()][..at], &[!cache[place.start + at]], &cache[place.start + at + 1..place.end]].concat();
+            let refusal = open().ensure_mapped(SectionId::Text, &mapped).unwrap_err();
+            assert!(refusal.to_string().contains("damaged in .text"), "{refusal}");
+        }
+    }
 }
 
 #[test]

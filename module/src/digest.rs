@@ -23,15 +23,6 @@ impl Digest {
         Digest(*blake3::hash(bytes).as_bytes())
     }
 
-    /// The digest of pieces behind each other. Neither allocates nor locks.
-    pub fn of_pieces(pieces: &[&[u8]]) -> Digest {
-        let mut hasher = blake3::Hasher::new();
-        for piece in pieces {
-            hasher.update(piece);
-        }
-        Digest(*hasher.finalize().as_bytes())
-    }
-
     /// The digest of a file's first `len` bytes, read and hashed by several threads where it is long; nothing of it stays in memory.
     pub fn of_file(file: &File, len: u64) -> io::Result<Digest> {
         let pieces = len.div_ceil(PIECE) as usize;
@@ -130,7 +121,6 @@ mod tests {
         for len in [0, 1, piece - 1, piece, piece + 1, 2 * piece, 3 * piece + 7, 4 * piece, 8 * piece + 1, bytes.len()] {
             assert_eq!(Digest::of_file(&file, len as u64).unwrap(), Digest::of(&bytes[..len]), "{len}");
         }
-        assert_eq!(Digest::of_pieces(&[&bytes[..100], &[], &bytes[100..]]), Digest::of(&bytes));
         assert_eq!(Digest::of_file(&file, bytes.len() as u64 + 1).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 }

@@ -129,7 +129,7 @@ impl<'a> Check<'a> {
         let image = Imaged::of(self.inputs.module);
         let module = image.as_ref().map_or(self.inputs.module, |image| &image.module);
         let extents = image.as_ref().map_or_else(Vec::new, |image| memory::encode(&image.extents));
-        let packed = assemble::pack(module);
+        let packed = assemble::pack(module, &self.placed);
         for &id in SectionId::ALL {
             let expected: &[u8] = match id {
                 SectionId::Module => module.flat_without_bodies(),

@@ -71,6 +71,13 @@ pub fn cache() -> Bytes {
     Bytes::from(write(builder(&module())).unwrap())
 }
 
+/// The sample with a text that begins with a chunk, as those of large programs do, so that opening the file does not verify it.
+pub fn large_cache() -> Bytes {
+    let mut text = text();
+    text.bytes.resize(section::LARGE_TEXT, 0xcc);
+    Bytes::from(write(CacheBuilder { text, ..builder(&module()) }).unwrap())
+}
+
 pub fn expectations() -> Expectations {
     Expectations::of_host(Some(ModuleId::of(&module())), MemoryStyle::Reserved)
 }
