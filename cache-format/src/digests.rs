@@ -30,6 +30,15 @@ impl ChunkDigest {
     pub fn of(bytes: &[u8]) -> ChunkDigest {
         ChunkDigest(XxHash3_128::oneshot(bytes).to_le_bytes())
     }
+
+    pub(crate) const NONE: ChunkDigest = ChunkDigest([0; 16]);
+}
+
+/// Hexadecimal digits, for messages to people.
+impl std::fmt::Display for ChunkDigest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
 }
 
 /// The bytes that chunks cover.

@@ -4,10 +4,11 @@
 //! ```text
 //! file offset 0     ELF header (64 bytes), one program header (56 bytes), padding
 //! file offset 128   HeaderRecord: magic "TRJITC\0\0" | version u32 | record length u32 | Facts | digests of manifest and chunk table | place of each section
-//!                                 | BLAKE3 of the record up to here
+//!                                 | XXH3 of the record up to here
 //! ```
 //! Offsets count from the start of the file. The manifest says the same for people and tools; [`verify_all`](crate::CacheFile::verify_all) compares them.
 
+use crate::digests::ChunkDigest;
 use crate::manifest::ModuleId;
 use crate::refusal::Refusal;
 use crate::section::{SECTIONS, SectionId};
@@ -38,10 +39,10 @@ pub struct HeaderRecord {
     pub facts: Facts,
     pub manifest_digest: Digest,
     /// Of the section `.trjit.digests`.
-    pub chunks_digest: Digest,
+    pub chunks_digest: ChunkDigest,
     pub places: [Place; SECTIONS],
     /// Of all bytes of the record before it.
-    pub digest: Digest,
+    pub digest: ChunkDigest,
 }
 
 /// Offset and length of a section in bytes.
@@ -129,16 +130,16 @@ impl HeaderRecord {
             len: size_of::<HeaderRecord>() as u32,
             facts,
             manifest_digest: Digest::of(manifest),
-            chunks_digest: Digest::of(chunks),
+            chunks_digest: ChunkDigest::of(chunks),
             places: places.each_ref().map(|place| Place { offset: place.start as u64, len: place.len() as u64 }),
-            digest: Digest([0; 32]),
+            digest: ChunkDigest::NONE,
         };
         record.digest = record.own_digest();
         record
     }
 
-    fn own_digest(&self) -> Digest {
-        Digest::of(&self.as_bytes()[..size_of::<HeaderRecord>() - size_of::<Digest>()])
+    fn own_digest(&self) -> ChunkDigest {
+        ChunkDigest::of(&self.as_bytes()[..size_of::<HeaderRecord>() - size_of::<ChunkDigest>()])
     }
 
     /// Checks the record against its own digest, and that each section lies aligned within a file of `file_len` bytes; the places.
@@ -148,7 +149,7 @@ impl HeaderRecord {
             return Err(corrupt(format!("its record has {} bytes, expected {}", self.len, size_of::<HeaderRecord>())));
         }
         if self.own_digest() != self.digest {
-            return Err(corrupt(format!("its digest is {}, it says {}", self.own_digest().short(), self.digest.short())));
+            return Err(corrupt(format!("its digest is {}, it says {}", self.own_digest(), self.digest)));
         }
         let mut places = [const { 0..0 }; SECTIONS];
         for (&id, Place { offset, len }) in SectionId::ALL.iter().zip(self.places) {

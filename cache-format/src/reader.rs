@@ -71,7 +71,7 @@ impl CacheFile {
         let sections = header.check(bytes.len())?;
         let chunks = Chunks::new(digests::covered(&sections));
         let file = CacheFile { bytes, architecture, header, sections, chunks, manifest: Arc::default() };
-        file.check_against(SectionId::Digests, header.chunks_digest, "the header")?;
+        file.check_chunk_table()?;
         Ok(file)
     }
 
@@ -145,6 +145,14 @@ impl CacheFile {
             self.check_against(id, expected.digest.0, "the manifest")?;
         }
         self.check_content(id).map_err(corrupt)
+    }
+
+    fn check_chunk_table(&self) -> Result<(), Refusal> {
+        let (found, expected) = (ChunkDigest::of(self.section(SectionId::Digests)), self.header.chunks_digest);
+        if found == expected {
+            return Ok(());
+        }
+        Err(Refusal::corrupt(SectionId::Digests.name(), format!("its digest is {found}, the header says {expected}")))
     }
 
     fn check_against(&self, id: SectionId, expected: Digest, whose: &str) -> Result<(), Refusal> {

@@ -33,6 +33,7 @@ const KNOWLEDGE: &[(&str, &[&str])] = &[
 const UNSAFE: &[(&str, &[&str])] = &[
     ("bench", &["bench/src/sys.rs"]),
     ("cli", &["cli/src/start.rs", "cli/src/stop.rs"]),
+    ("code", &["code/src/host_cpu.rs"]),
     ("runtime", &["runtime/src/"]),
     ("runtime-loader", &["runtime-loader/src/mmap.rs"]),
 ];

@@ -20,16 +20,6 @@ macro_rules! cpu_features {
                 match self { $(CpuFeature::$name => $cranelift,)* }
             }
         }
-
-        impl CpuFeatures {
-            /// The features of the running CPU, by feature bits (as the operating system enables them), never by CPU name.
-            #[cfg(target_arch = "x86_64")]
-            pub fn host() -> CpuFeatures {
-                let mut found = CpuFeatures::NONE;
-                $(if std::arch::is_x86_feature_detected!($text) { found = found.with(CpuFeature::$name); })*
-                found
-            }
-        }
     };
 }
 
@@ -59,6 +49,12 @@ pub struct CpuFeatures(u32);
 
 impl CpuFeatures {
     pub const NONE: CpuFeatures = CpuFeatures(0);
+
+    /// The features of the running CPU, by feature bits (as the operating system enables them), never by CPU name. Asked of it once.
+    #[cfg(target_arch = "x86_64")]
+    pub fn host() -> CpuFeatures {
+        crate::host_cpu::features()
+    }
 
     pub const fn with(self, feature: CpuFeature) -> CpuFeatures {
         CpuFeatures(self.0 | 1 << feature as u32)
