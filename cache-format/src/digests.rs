@@ -23,7 +23,7 @@ pub const CHUNK: usize = 64 << 10;
 /// The digest of a chunk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(transparent)]
-pub struct ChunkDigest([u8; 16]);
+pub struct ChunkDigest(pub [u8; 16]);
 
 impl ChunkDigest {
     /// Neither allocates nor locks.

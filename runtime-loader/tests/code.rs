@@ -219,13 +219,13 @@ fn files_that_can_not_be_opened_are_unreadable() {
     let empty = dir.path().join("empty");
     std::fs::write(&empty, b"").unwrap();
     assert_eq!(code(&empty), "not-a-cache");
-    let mut damaged = std::fs::read(&path).unwrap();
-    let text = open(&path).file().section_range(SectionId::Text);
+    let mut damaged = large_cache().to_vec();
+    let text = CacheFile::parse(large_cache()).unwrap().section_range(SectionId::Text);
     damaged[text.start + 17] ^= 1;
     std::fs::write(&empty, &damaged).unwrap();
     let refusal = Image::from_cache(&open(&empty)).map(|_| ()).map_err(Refusal::from).unwrap_err();
     assert_eq!((refusal.code(), refusal.to_string().contains("damaged in .text")), ("corrupt", true), "{refusal}");
-    assert_eq!(MappedCache::inspect(&empty).unwrap().manifest(), open(&path).file().manifest());
+    assert_eq!(MappedCache::inspect(&empty).unwrap().manifest(), CacheFile::parse(large_cache()).unwrap().manifest());
 }
 
 #[test]

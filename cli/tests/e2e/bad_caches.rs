@@ -4,9 +4,9 @@ use crate::support::damage::{Random, mutations, truncations};
 use crate::support::{Outcome, each, fixtures, scratch, trjit};
 use std::mem::offset_of;
 use std::path::{Path, PathBuf};
+use trjit_cache_format::digests::ChunkDigest;
 use trjit_cache_format::header::{Facts, HEADER_OFFSET, HeaderRecord};
 use trjit_cache_format::{CacheFile, SectionId};
-use trjit_module::Digest;
 
 const FIB: [&str; 2] = ["--invoke", "fib"];
 
@@ -153,7 +153,7 @@ fn forge(cache: &Path, change: impl FnOnce(&mut [u8])) {
     let record = &mut bytes[HEADER_OFFSET..][..size_of::<HeaderRecord>()];
     change(&mut record[offset_of!(HeaderRecord, facts)..][..size_of::<Facts>()]);
     let (covered, digest) = record.split_at_mut(offset_of!(HeaderRecord, digest));
-    digest.copy_from_slice(&Digest::of(covered).0);
+    digest.copy_from_slice(&ChunkDigest::of(covered).0);
     std::fs::write(cache, bytes).expect("the scratch directory is writable");
 }
 
