@@ -104,7 +104,7 @@ impl Inputs<'_> {
         let Inputs { module, profile, options, compiler } = self;
         let progress = clock.progress;
         let (reading, plan) = clock.time(Phase::Plan, 0, || plan(module, profile, options));
-        let job = Job { module, settings: options.settings(), compiler, progress };
+        let job = Job { module, settings: options.settings(), compiler, counts: &reading.counts, progress };
         let steps = compile_all::steps(module, &plan);
         let CompiledPlan { units, failed } = clock.time(Phase::Compile, steps, || compile_all::compile_all(job, &plan))?;
         let count = units.len() as u64;
@@ -202,7 +202,7 @@ fn describe_text(summary: &mut Summary, module: &Module, text: &LinkedText) {
 
 /// What became of the profile and the plan.
 fn describe_plan(summary: &mut Summary, module: &Module, reading: Reading, text: &LinkedText, failed: BTreeMap<FuncIndex, CompileError>) {
-    let Reading { recording: Recording { functions, runs: _ }, calls, warnings } = reading;
+    let Reading { recording: Recording { functions, runs: _ }, counts: _, calls, warnings } = reading;
     let with_code = with_code(&text.functions);
     let covered = functions.iter().filter(|recorded| with_code.contains(&recorded.function));
     let covered: u128 = covered.map(|recorded| u128::from(recorded.entries)).sum();

@@ -10,7 +10,7 @@ use crate::unit::Unit;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use trjit_cache_format::CodeItem;
-use trjit_code::{CompileError, CompileRequest, CompiledFunction, Compiler, DirectCalls, Entry, Settings};
+use trjit_code::{BranchCounts, CompileError, CompileRequest, CompiledFunction, Compiler, DirectCalls, Entry, Settings};
 use trjit_module::{FuncIndex, Module, TypeIndex};
 
 /// What compilation needs to know.
@@ -19,6 +19,7 @@ pub struct Job<'a> {
     pub module: &'a Module,
     pub settings: Settings,
     pub compiler: &'a dyn Compiler,
+    pub counts: &'a dyn BranchCounts,
     pub progress: &'a dyn Progress,
 }
 
@@ -111,10 +112,10 @@ impl<'a> Functions<'a> {
     }
 
     fn compile_one(&self, planned: Planned) -> Result<CompiledFunction, CompileError> {
-        let Job { module, settings, compiler, progress } = self.job;
+        let Job { module, settings, compiler, counts, progress } = self.job;
         let Planned { function, tier } = planned;
-        let result =
-            compiler.compile(&CompileRequest { module, function, tier, entry: Entry::Start, settings, direct_calls: &self.reachable });
+        let direct_calls = &self.reachable;
+        let result = compiler.compile(&CompileRequest { module, function, tier, entry: Entry::Start, settings, direct_calls, counts });
         progress.step(1);
         result
     }

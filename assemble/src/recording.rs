@@ -3,13 +3,15 @@
 
 use crate::plan::{Recorded, Recording};
 use crate::tunables;
-use trjit_module::Module;
-use trjit_trace::{Coverage, Profile};
+use trjit_code::BranchCounts;
+use trjit_module::{DefinedFuncIndex, FuncIndex, Module};
+use trjit_trace::{Coverage, FunctionProfile, Profile};
 
 /// A profile as seen from a module.
 #[derive(Debug, Default)]
 pub struct Reading {
     pub recording: Recording,
+    pub counts: Counts,
     /// Recorded invocations in all, also of functions that the module does not have.
     pub calls: u128,
     pub warnings: Vec<String>,
@@ -24,7 +26,31 @@ pub fn read(module: &Module, profile: &Profile) -> Reading {
     };
     let functions = profile.first_use_order().into_iter().filter_map(recorded).collect();
     let recording = Recording { functions, runs: profile.runs().len() as u64 };
-    Reading { recording, calls: coverage.entries_recorded, warnings: warning(&coverage).into_iter().collect() }
+    let counts = Counts { profile: Some(profile), imported: module.imported_functions() };
+    Reading { recording, counts, calls: coverage.entries_recorded, warnings: warning(&coverage).into_iter().collect() }
+}
+
+/// The counters of a profile that was read for a module, for the compiler.
+#[derive(Debug, Default)]
+pub struct Counts {
+    profile: Option<Profile>,
+    imported: u32,
+}
+
+impl Counts {
+    fn function(&self, function: FuncIndex) -> Option<&FunctionProfile> {
+        self.profile.as_ref()?.function(DefinedFuncIndex(function.0.checked_sub(self.imported)?))
+    }
+}
+
+impl BranchCounts for Counts {
+    fn entries(&self, function: FuncIndex) -> Option<u64> {
+        self.function(function).map(|counted| counted.entries)
+    }
+
+    fn taken(&self, function: FuncIndex, entry: u32) -> u64 {
+        self.function(function).map_or(0, |counted| counted.taken(entry))
+    }
 }
 
 fn warning(coverage: &Coverage) -> Option<String> {

@@ -9,7 +9,7 @@ use trjit_assemble::compile_all::{CompiledPlan, Job, compile_all};
 use trjit_assemble::plan::{Plan, Planned};
 use trjit_assemble::progress::Silent;
 use trjit_cache_format::CodeItem;
-use trjit_code::{CompileError, Tier};
+use trjit_code::{CompileError, NoCounts, Tier};
 use trjit_module::{FuncIndex, TypeIndex};
 
 fn plan(functions: impl IntoIterator<Item = u32>) -> Plan {
@@ -18,7 +18,8 @@ fn plan(functions: impl IntoIterator<Item = u32>) -> Plan {
 
 fn compile(script: &Scripted, plan: &Plan) -> CompiledPlan {
     let module = functions(10);
-    compile_all(Job { module: &module, settings: SETTINGS, compiler: script, progress: &Silent }, plan).expect("trampolines compile")
+    compile_all(Job { module: &module, settings: SETTINGS, compiler: script, counts: &NoCounts, progress: &Silent }, plan)
+        .expect("trampolines compile")
 }
 
 fn chain(pairs: &[(u32, u32)]) -> HashMap<u32, Vec<u32>> {

@@ -14,7 +14,7 @@ use trjit_assemble::progress::Silent;
 use trjit_assemble::tunables::UNITS_PER_OBJECT;
 use trjit_assemble::unit::{Unit, from_symbol};
 use trjit_cache_format::{CodeItem, Edge, LinkedText};
-use trjit_code::{CpuFeatures, LAZY_STUB_CODE, Tier, TrapSite};
+use trjit_code::{CpuFeatures, LAZY_STUB_CODE, NoCounts, Tier, TrapSite};
 use trjit_module::{FuncIndex, TrapCode};
 
 /// Each function calls the next and the first.
@@ -24,7 +24,7 @@ fn units(count: u32) -> Vec<Unit> {
     let script = Scripted { calls, ..Scripted::default() };
     // Last first, so that the order of the text differs from the order of indices.
     let functions = (0..count).rev().map(|function| Planned { function: FuncIndex(function), tier: Tier::Ap4 }).collect();
-    let job = Job { module: &module, settings: SETTINGS, compiler: &script, progress: &Silent };
+    let job = Job { module: &module, settings: SETTINGS, compiler: &script, counts: &NoCounts, progress: &Silent };
     compile_all(job, &Plan { functions }).expect("the script compiles").units
 }
 

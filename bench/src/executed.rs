@@ -1,107 +1,33 @@
-//! How many instructions a recorded run executed, function by function, from what its profile counted.
-//!
-//! A profile has the entries of each function and how often each branch was taken. Between branches control can only fall through, so walking the body once with a
-//! running count gives how often each instruction was executed:
-//! ```text
-//! count = entries;  at each instruction: count += arrivals of branches here;  behind br_if, if: count -= taken;  behind br, else, return..: count = 0
-//! ```
-//! What a trap, an exit or an exception cut off is counted as if it had gone on; runs have few of those. Instructions are weighed as fuel is
-//! ([`trjit_module::fuel`]): structure is free.
+//! How many instructions a recorded run executed, function by function, from what its profile counted: [`trjit_compile::heat`] tells how often each was, and it is
+//! weighed as fuel is ([`trjit_module::fuel`]): structure is free.
 
 use anyhow::Result;
-use std::collections::BTreeMap;
-use trjit_module::flat::FunctionRecord;
+use trjit_code::BranchCounts;
+use trjit_compile::heat;
 use trjit_module::fuel::STEPS;
-use trjit_module::{Module, body_reader};
+use trjit_module::{FuncIndex, Module};
 use trjit_trace::FunctionProfile;
-use wasmparser::Operator;
 
-/// One instruction with what the walk needs of it.
-struct Step {
-    /// Bytes from the function's first instruction.
-    ip: u32,
-    cost: u64,
-    flow: Flow,
-    /// Its entries in the function's side table.
-    first_entry: u32,
-    entries: u32,
-}
+/// The counters of one function.
+struct Counters<'a>(&'a FunctionProfile);
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Flow {
-    /// Goes on behind it, however it is.
-    On,
-    /// Goes on unless its branch is taken.
-    Unless,
-    /// Never goes on behind it.
-    Away,
+impl BranchCounts for Counters<'_> {
+    fn entries(&self, _function: FuncIndex) -> Option<u64> {
+        Some(self.0.entries)
+    }
+
+    fn taken(&self, _function: FuncIndex, entry: u32) -> u64 {
+        self.0.taken(entry)
+    }
 }
 
 /// Executed instructions of one function, without entering it.
 pub fn instructions(module: &Module, profile: &FunctionProfile) -> Result<u64> {
     let record = &module.functions()[profile.identity.index.index()];
-    let side_table = module.body(record)?.side_table;
-    let steps = steps(module, record)?;
-    let mut arrivals: BTreeMap<u32, u64> = BTreeMap::new();
-    for step in &steps {
-        for entry in step.first_entry..step.first_entry + step.entries {
-            let target = &side_table[entry as usize];
-            let to = step.ip.wrapping_add_signed(target.delta_ip);
-            *arrivals.entry(to).or_default() += profile.taken(entry);
-        }
-    }
-    let (mut count, mut executed) = (profile.entries, 0u64);
-    for step in &steps {
-        count = count.saturating_add(arrivals.get(&step.ip).copied().unwrap_or(0));
-        executed = executed.saturating_add(count.saturating_mul(step.cost));
-        count = match step.flow {
-            Flow::On => count,
-            Flow::Unless => count.saturating_sub(profile.taken(step.first_entry)),
-            Flow::Away => 0,
-        };
-    }
-    Ok(executed)
-}
-
-/// Walks the body as the side table was made: what validation knows to be unreachable has no entries.
-fn steps(module: &Module, record: &FunctionRecord) -> Result<Vec<Step>> {
-    let start = record.code_start;
-    let code = &module.body(record)?.code[(start - record.body.offset) as usize..];
-    let mut reader = body_reader(module, record)?.get_operators_reader()?;
-    let mut steps = Vec::new();
-    let (mut next_entry, mut reachable, mut outer) = (0, true, Vec::new());
-    while !reader.eof() {
-        let ip = (reader.original_position() - u64::from(start)) as u32;
-        let operator = reader.read()?;
-        let (flow, entries) = shape(&operator);
-        let entries = if reachable { entries } else { 0 };
-        steps.push(Step { ip, cost: u64::from(STEPS[code[ip as usize] as usize].cost), flow, first_entry: next_entry, entries });
-        next_entry += entries;
-        match operator {
-            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } | Operator::TryTable { .. } => outer.push(reachable),
-            Operator::Else => reachable = outer.last().copied().unwrap_or(true),
-            Operator::End => reachable = outer.pop().unwrap_or(true),
-            _ if flow == Flow::Away => reachable = false,
-            _ => {}
-        }
-    }
-    Ok(steps)
-}
-
-/// Where control goes behind an instruction, and its entries in the side table.
-fn shape(operator: &Operator<'_>) -> (Flow, u32) {
-    match operator {
-        Operator::Br { .. } | Operator::Else => (Flow::Away, 1),
-        Operator::BrIf { .. } | Operator::If { .. } | Operator::BrOnNull { .. } | Operator::BrOnNonNull { .. } => (Flow::Unless, 1),
-        Operator::BrTable { targets } => (Flow::Away, targets.len() + 1),
-        Operator::TryTable { try_table } => (Flow::On, try_table.catches.len() as u32),
-        Operator::CallIndirect { .. } | Operator::CallRef { .. } => (Flow::On, 1),
-        Operator::ReturnCallIndirect { .. } | Operator::ReturnCallRef { .. } => (Flow::Away, 1),
-        Operator::Return | Operator::Unreachable | Operator::Throw { .. } | Operator::ThrowRef | Operator::ReturnCall { .. } => {
-            (Flow::Away, 0)
-        }
-        _ => (Flow::On, 0),
-    }
+    let code = &module.body(record)?.code[(record.code_start - record.body.offset) as usize..];
+    let executed = heat::executed(module, module.func_index(profile.identity.index), &Counters(profile))?.unwrap_or_default();
+    let cost = |ip: u32| u64::from(STEPS[code[ip as usize] as usize].cost);
+    Ok(executed.iter().fold(0, |sum: u64, step| sum.saturating_add(step.count.saturating_mul(cost(step.ip)))))
 }
 
 #[cfg(test)]

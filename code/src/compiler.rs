@@ -56,6 +56,28 @@ impl DirectCalls for NoDirectCalls {
     }
 }
 
+/// What training counted, in terms of the module at hand. It steers: wrong counts cost speed and nothing else.
+pub trait BranchCounts: Sync {
+    /// Times that the function was entered; `None` where nothing is known of it.
+    fn entries(&self, function: FuncIndex) -> Option<u64>;
+
+    /// Times that the branch of a side table entry, counted from the function's first, was taken.
+    fn taken(&self, function: FuncIndex, entry: u32) -> u64;
+}
+
+/// Nothing is known of any function.
+pub struct NoCounts;
+
+impl BranchCounts for NoCounts {
+    fn entries(&self, _function: FuncIndex) -> Option<u64> {
+        None
+    }
+
+    fn taken(&self, _function: FuncIndex, _entry: u32) -> u64 {
+        0
+    }
+}
+
 /// What to compile.
 #[derive(Clone, Copy)]
 pub struct CompileRequest<'a> {
@@ -65,6 +87,7 @@ pub struct CompileRequest<'a> {
     pub entry: Entry,
     pub settings: Settings,
     pub direct_calls: &'a dyn DirectCalls,
+    pub counts: &'a dyn BranchCounts,
 }
 
 /// Why there is no code. Never a reason to stop: the interpreter runs the function.

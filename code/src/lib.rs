@@ -17,7 +17,7 @@ pub mod steered;
 pub mod target;
 pub mod unit;
 
-pub use compiler::{CompileError, CompileRequest, Compiler, DirectCalls, Entry, NoDirectCalls, Tier};
+pub use compiler::{BranchCounts, CompileError, CompileRequest, Compiler, DirectCalls, Entry, NoCounts, NoDirectCalls, Tier};
 pub use steered::{Failures, Steered};
 pub use target::{CpuFeature, CpuFeatures, CpuLevel, MemoryStyle, Settings};
 pub use unit::{CallSite, CompiledFunction, HandlerSite, Relocation, RelocationKind, TrapSite};

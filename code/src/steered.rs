@@ -125,7 +125,15 @@ mod tests {
         let compile = |function| {
             let (tier, entry) = (Tier::Ap4, Entry::Start);
             let function = FuncIndex(function);
-            steered.compile(&CompileRequest { module: &module, function, tier, entry, settings, direct_calls: &NoDirectCalls })
+            steered.compile(&CompileRequest {
+                module: &module,
+                function,
+                tier,
+                entry,
+                settings,
+                direct_calls: &NoDirectCalls,
+                counts: &NoCounts,
+            })
         };
         assert_eq!(compile(1).unwrap().bytes, [Tier::A1 as u8]);
         assert_eq!(compile(2), Err(CompileError::NotChosen { function: FuncIndex(2) }));

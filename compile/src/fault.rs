@@ -1,5 +1,6 @@
 //! Why a translation stopped, before the function's index is put to it.
 
+use crate::heat::WalkError;
 use cranelift_codegen::CodegenError;
 use trjit_code::CompileError;
 use trjit_module::{CodeError, FuncIndex};
@@ -48,6 +49,12 @@ impl From<wasmparser::Error> for Fault {
 impl From<CodeError> for Fault {
     fn from(error: CodeError) -> Fault {
         Fault::internal(format!("the body can not be had: {error}"))
+    }
+}
+
+impl From<WalkError> for Fault {
+    fn from(error: WalkError) -> Fault {
+        Fault::internal(format!("its counts can not be told apart: {error}"))
     }
 }
 

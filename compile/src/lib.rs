@@ -15,6 +15,7 @@
 mod compiler;
 mod env;
 mod fault;
+pub mod heat;
 mod isa;
 mod output;
 mod signature;

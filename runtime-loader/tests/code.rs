@@ -211,7 +211,7 @@ fn threads_publish_and_look_up_at_once() {
 
 #[test]
 fn files_that_can_not_be_opened_are_unreadable() {
-    let (dir, path) = saved();
+    let (dir, _) = saved();
     let code = |path: &Path| MappedCache::open(path, &expectations()).unwrap_err().code();
     assert_eq!(code(&dir.path().join("absent")), "unreadable");
     assert_eq!(code(dir.path()), "unreadable");

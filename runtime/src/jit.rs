@@ -4,7 +4,7 @@ use crate::code::{LoopCode, ModuleCode, Purpose};
 use crate::instance::InstanceInner;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use trjit_code::{CompileRequest, CompiledFunction, Entry, NoDirectCalls, Tier};
+use trjit_code::{CompileRequest, CompiledFunction, Entry, NoCounts, NoDirectCalls, Tier};
 use trjit_module::FuncIndex;
 
 /// One function or loop to compile.
@@ -94,7 +94,7 @@ pub(crate) fn compile(code: &ModuleCode, purpose: Purpose, units: &mut Vec<(Purp
             return;
         }
     }
-    let request = CompileRequest { module, function, tier: Tier::Ap4, entry, settings, direct_calls: &NoDirectCalls };
+    let request = CompileRequest { module, function, tier: Tier::Ap4, entry, settings, direct_calls: &NoDirectCalls, counts: &NoCounts };
     match compiler.compile(&request) {
         Ok(unit) => units.push((purpose, unit)),
         Err(_) => code.failed(purpose),

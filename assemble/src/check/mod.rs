@@ -19,6 +19,7 @@ use crate::assemble::{self, Inputs};
 use crate::options::Options;
 use crate::plan::{Plan, Planned};
 use crate::progress::{Phase, Progress};
+use crate::recording::Counts;
 use compare::{Compared, Written};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -77,6 +78,7 @@ struct Check<'a> {
     inputs: Inputs<'a>,
     progress: &'a dyn Progress,
     plan: Plan,
+    counts: Counts,
     placed: Vec<PlacedFunction>,
     in_file: InFile,
     written: Written<'a>,
@@ -96,8 +98,8 @@ impl<'a> Check<'a> {
             functions,
         };
         let in_file = InFile(written.functions.keys().copied().collect());
-        let (_, plan) = assemble::plan(inputs.module, inputs.profile, inputs.options);
-        Check { file, inputs, progress, plan, placed, in_file, written, violations: Vec::new() }
+        let (reading, plan) = assemble::plan(inputs.module, inputs.profile, inputs.options);
+        Check { file, inputs, progress, plan, counts: reading.counts, placed, in_file, written, violations: Vec::new() }
     }
 
     fn run(mut self) -> Result<Checked, CheckError> {
@@ -291,8 +293,8 @@ impl<'a> Check<'a> {
         let settings = options.settings();
         match what {
             CodeItem::Function(function) => {
-                let direct_calls = &self.in_file;
-                compiler.compile(&CompileRequest { module, function, tier: planned.tier, entry: Entry::Start, settings, direct_calls })
+                let (tier, direct_calls, counts) = (planned.tier, &self.in_file, &self.counts);
+                compiler.compile(&CompileRequest { module, function, tier, entry: Entry::Start, settings, direct_calls, counts })
             }
             CodeItem::ToNative(ty) => compiler.to_native(module, ty, settings),
             CodeItem::ToInterpreter(ty) => compiler.to_interpreter(module, ty, settings),

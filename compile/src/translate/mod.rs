@@ -25,6 +25,7 @@ use self::exceptions::TryScope;
 use self::locals::Locals;
 use crate::env::Env;
 use crate::fault::{Fault, Res};
+use crate::heat::Heat;
 use crate::signature::{self, clif_type, clif_type_of, returns_by_pointer};
 use crate::slots::Slots;
 use crate::state::{BlockSig, Frame, FrameKind};
@@ -91,6 +92,8 @@ pub struct Translator<'a, 'b> {
     /// they are loaded right after the call, or read by it.
     scratch: Option<StackSlot>,
     opcodes: Opcodes<'a>,
+    /// What training never executed, where there was any.
+    heat: Option<Heat>,
     /// What the straight code so far costs, and was not charged yet.
     fuel_used: i64,
     /// Arguments of the next branch; kept for its memory.
@@ -132,6 +135,7 @@ pub fn function(
         known_base: None,
         scratch: None,
         opcodes: Opcodes { bytes: body.as_bytes(), start: record.body.offset },
+        heat: Heat::of(module, request.function, first, request.counts)?,
         fuel_used: 0,
         branch_args: Vec::new(),
     };
@@ -232,11 +236,20 @@ impl Translator<'_, '_> {
                 self.skip(&operator)?;
                 continue;
             }
+            self.mark_cold(position as u32);
             self.b.set_srcloc(SourceLoc::new(position as u32));
             self.count_fuel(position)?;
             self.operator(&operator, reader.original_position() as u32)?;
         }
         Ok(())
+    }
+
+    /// Moves the current block to the end of the function where training never executed the instruction at that position, which is then all of the block.
+    fn mark_cold(&mut self, position: u32) {
+        let is_cold = self.heat.as_mut().is_some_and(|heat| heat.is_cold(position));
+        if let Some(block) = self.b.current_block().filter(|_| is_cold) {
+            self.b.set_cold_block(block);
+        }
     }
 
     fn finish(mut self, config: TargetFrontendConfig) -> Res<()> {

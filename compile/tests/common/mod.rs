@@ -3,7 +3,8 @@
 
 use std::path::Path;
 use trjit_code::{
-    CompileError, CompileRequest, CompiledFunction, Compiler, CpuLevel, DirectCalls, Entry, MemoryStyle, NoDirectCalls, Settings, Tier,
+    CompileError, CompileRequest, CompiledFunction, Compiler, CpuLevel, DirectCalls, Entry, MemoryStyle, NoCounts, NoDirectCalls, Settings,
+    Tier,
 };
 use trjit_compile::CraneliftCompiler;
 use trjit_module::wasmparser::Operator;
@@ -54,7 +55,15 @@ impl Way {
         entry: Entry,
     ) -> Result<CompiledFunction, CompileError> {
         let direct_calls: &dyn DirectCalls = if self.direct { &AllDirect } else { &NoDirectCalls };
-        compiler.compile(&CompileRequest { module, function, tier: self.tier, entry, settings: self.settings, direct_calls })
+        compiler.compile(&CompileRequest {
+            module,
+            function,
+            tier: self.tier,
+            entry,
+            settings: self.settings,
+            direct_calls,
+            counts: &NoCounts,
+        })
     }
 }
 

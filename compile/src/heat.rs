@@ -1,0 +1,140 @@
+//! Which instructions of a function its training never executed, from what was counted.
+//!
+//! A profile has the entries of each function and how often each branch was taken. Between branches control can only fall through, so walking the body once with a
+//! running count gives how often each instruction was executed:
+//! ```text
+//! count = entries;  at each instruction: count += arrivals of branches here;  behind br_if, if: count -= taken;  behind br, else, return..: count = 0
+//! ```
+//! What a trap, an exit or an exception cut off is counted as if it had gone on: a count may be too high, but 0 is never wrong.
+
+use std::collections::BTreeMap;
+use trjit_code::BranchCounts;
+use trjit_module::flat::FunctionRecord;
+use trjit_module::{FuncIndex, Module, body_reader};
+use wasmparser::Operator;
+
+/// An instruction with what the walk needs of it, or how often it was executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Executed {
+    /// Bytes from the function's first instruction.
+    pub ip: u32,
+    pub count: u64,
+}
+
+/// How often each instruction of a function was executed, in their order, also of those that nothing reaches (0 times). `None` where the function was never entered.
+pub fn executed(module: &Module, function: FuncIndex, counts: &dyn BranchCounts) -> Result<Option<Vec<Executed>>, WalkError> {
+    let Some(entries) = counts.entries(function).filter(|&entries| entries > 0) else { return Ok(None) };
+    let Some(record) = module.function(function) else { return Ok(None) };
+    let side_table = module.body(record)?.side_table;
+    let steps = steps(module, record)?;
+    let taken = |entry| counts.taken(function, entry);
+    let mut arrivals: BTreeMap<u32, u64> = BTreeMap::new();
+    for step in &steps {
+        for entry in step.first_entry..step.first_entry + step.entries {
+            let Some(target) = side_table.get(entry as usize) else { return Ok(None) };
+            let sum = arrivals.entry(step.ip.wrapping_add_signed(target.delta_ip)).or_default();
+            *sum = sum.saturating_add(taken(entry));
+        }
+    }
+    let mut count = entries;
+    let mut found = Vec::with_capacity(steps.len());
+    for step in &steps {
+        count = count.saturating_add(arrivals.get(&step.ip).copied().unwrap_or(0));
+        found.push(Executed { ip: step.ip, count });
+        count = match step.flow {
+            Flow::On => count,
+            Flow::Unless => count.saturating_sub(taken(step.first_entry)),
+            Flow::Away => 0,
+        };
+    }
+    Ok(Some(found))
+}
+
+/// A body that can not be walked.
+#[derive(Debug, thiserror::Error)]
+pub enum WalkError {
+    #[error(transparent)]
+    Body(#[from] trjit_module::CodeError),
+    #[error(transparent)]
+    Operator(#[from] wasmparser::Error),
+}
+
+/// What the translator asks, instruction by instruction in their order.
+pub(crate) struct Heat {
+    executed: Vec<Executed>,
+    /// Position of the function's first instruction.
+    first: u32,
+    next: usize,
+}
+
+impl Heat {
+    /// `None` where nothing is known of the function.
+    pub fn of(module: &Module, function: FuncIndex, first: u32, counts: &dyn BranchCounts) -> Result<Option<Heat>, WalkError> {
+        Ok(executed(module, function, counts)?.map(|executed| Heat { executed, first, next: 0 }))
+    }
+
+    /// Whether training never executed the instruction at that position, which lies behind those asked about before.
+    pub fn is_cold(&mut self, position: u32) -> bool {
+        let ip = position - self.first;
+        self.next += self.executed[self.next..].partition_point(|executed| executed.ip < ip);
+        self.executed.get(self.next).is_some_and(|executed| executed.ip == ip && executed.count == 0)
+    }
+}
+
+struct Step {
+    ip: u32,
+    flow: Flow,
+    /// Its entries in the function's side table.
+    first_entry: u32,
+    entries: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    /// Goes on behind it, however it is.
+    On,
+    /// Goes on unless its branch is taken.
+    Unless,
+    /// Never goes on behind it.
+    Away,
+}
+
+/// Walks the body as the side table was made: what validation knows to be unreachable has no entries.
+fn steps(module: &Module, record: &FunctionRecord) -> Result<Vec<Step>, WalkError> {
+    let start = record.code_start;
+    let mut reader = body_reader(module, record)?.get_operators_reader()?;
+    let mut steps = Vec::new();
+    let (mut next_entry, mut reachable, mut outer) = (0, true, Vec::new());
+    while !reader.eof() {
+        let ip = (reader.original_position() - u64::from(start)) as u32;
+        let operator = reader.read()?;
+        let (flow, entries) = shape(&operator);
+        let entries = if reachable { entries } else { 0 };
+        steps.push(Step { ip, flow, first_entry: next_entry, entries });
+        next_entry += entries;
+        match operator {
+            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } | Operator::TryTable { .. } => outer.push(reachable),
+            Operator::Else => reachable = outer.last().copied().unwrap_or(true),
+            Operator::End => reachable = outer.pop().unwrap_or(true),
+            _ if flow == Flow::Away => reachable = false,
+            _ => {}
+        }
+    }
+    Ok(steps)
+}
+
+/// Where control goes behind an instruction, and its entries in the side table.
+fn shape(operator: &Operator<'_>) -> (Flow, u32) {
+    match operator {
+        Operator::Br { .. } | Operator::Else => (Flow::Away, 1),
+        Operator::BrIf { .. } | Operator::If { .. } | Operator::BrOnNull { .. } | Operator::BrOnNonNull { .. } => (Flow::Unless, 1),
+        Operator::BrTable { targets } => (Flow::Away, targets.len() + 1),
+        Operator::TryTable { try_table } => (Flow::On, try_table.catches.len() as u32),
+        Operator::CallIndirect { .. } | Operator::CallRef { .. } => (Flow::On, 1),
+        Operator::ReturnCallIndirect { .. } | Operator::ReturnCallRef { .. } => (Flow::Away, 1),
+        Operator::Return | Operator::Unreachable | Operator::Throw { .. } | Operator::ThrowRef | Operator::ReturnCall { .. } => {
+            (Flow::Away, 0)
+        }
+        _ => (Flow::On, 0),
+    }
+}
