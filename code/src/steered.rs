@@ -80,7 +80,7 @@ impl<C: Compiler> Compiler for Steered<C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compiler::{Entry, NoDirectCalls};
+    use crate::compiler::{Entry, NoCounts, NoDirectCalls};
     use crate::target::{CpuFeatures, MemoryStyle};
     use trjit_module::FuncIndex;
 
