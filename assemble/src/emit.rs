@@ -15,7 +15,7 @@ use cranelift_object::{ObjectBuilder, ObjectModule};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use trjit_cache_format::CodeItem;
-use trjit_code::{CallSite, CpuFeatures, HandlerSite, Relocation, RelocationKind, Tier, TrapSite};
+use trjit_code::{CallSite, CpuFeatures, HandlerSite, InlinedPlace, Relocation, RelocationKind, Tier, TrapSite};
 
 /// The platform of the objects, as the code generator names it.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -39,6 +39,7 @@ pub struct Tables {
     pub features: CpuFeatures,
     pub traps: Vec<TrapSite>,
     pub call_sites: Vec<CallSite>,
+    pub inlined: Vec<InlinedPlace>,
     pub handlers: Vec<HandlerSite>,
 }
 
@@ -64,6 +65,7 @@ pub fn emit(units: Vec<Unit>, progress: &dyn Progress) -> Result<Emitted, EmitEr
         features: code.features,
         traps: code.traps,
         call_sites: code.call_sites,
+        inlined: code.inlined,
         handlers: code.handlers,
     });
     Ok(Emitted { objects, tables: tables.collect() })

@@ -17,8 +17,9 @@ use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 use trjit_cache_format::text::MAX_TEXT;
 use trjit_cache_format::{CodeItem, Edge, LinkedText, PlacedFunction};
+use trjit_code::place;
 use trjit_code::unit::OutOfReach;
-use trjit_code::{CallSite, HandlerSite, LAZY_STUB_CODE, Relocation, RelocationKind, TrapSite};
+use trjit_code::{CallSite, HandlerSite, InlinedPlace, LAZY_STUB_CODE, Relocation, RelocationKind, TrapSite};
 use trjit_module::FuncIndex;
 
 /// What fills the space between units: a breakpoint instruction on x86-64.
@@ -131,7 +132,7 @@ impl Text {
 
     /// Appends a unit's code and tables.
     fn append(&mut self, tables: &Tables, piece: &Piece<'_>) -> Result<(), LinkError> {
-        let LinkedText { bytes, functions, traps, calls, handlers, edges: _ } = &mut self.linked;
+        let LinkedText { bytes, functions, traps, calls, inlined, handlers, edges: _ } = &mut self.linked;
         // An object may ask for any alignment; what does not fit is refused before anything is allocated.
         let start = bytes.len().checked_next_multiple_of(piece.align.max(1)).unwrap_or(usize::MAX);
         let end = start.saturating_add(piece.bytes.len());
@@ -142,8 +143,11 @@ impl Text {
         bytes.extend_from_slice(piece.bytes);
         // Both are below MAX_TEXT.
         let (offset, len) = (start as u32, piece.bytes.len() as u32);
-        traps.extend(tables.traps.iter().map(|site| TrapSite { offset: offset + site.offset, ..*site }));
-        calls.extend(tables.call_sites.iter().map(|site| CallSite { offset: offset + site.offset, ..*site }));
+        let before = inlined.len() as u32;
+        let place = |place| place::moved(place, before);
+        traps.extend(tables.traps.iter().map(|site| TrapSite { offset: offset + site.offset, wasm: place(site.wasm), ..*site }));
+        calls.extend(tables.call_sites.iter().map(|site| CallSite { offset: offset + site.offset, wasm: place(site.wasm) }));
+        inlined.extend(tables.inlined.iter().map(|at| InlinedPlace { caller: place(at.caller), ..*at }));
         let moved = |site: &HandlerSite| HandlerSite { offset: offset + site.offset, landing: offset + site.landing, ..*site };
         handlers.extend(tables.handlers.iter().map(moved));
         functions.push(PlacedFunction { offset, len, what: tables.what, tier: tables.tier, features: tables.features });

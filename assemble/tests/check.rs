@@ -52,6 +52,7 @@ fn text_of(file: &CacheFile) -> LinkedText {
         functions: file.functions().iter().collect(),
         traps: file.traps().iter().collect(),
         calls: file.calls().iter().collect(),
+        inlined: file.inlined().to_vec(),
         handlers: file.handlers().iter().collect(),
         edges: file.edges().iter().collect(),
     }

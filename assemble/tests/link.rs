@@ -122,6 +122,7 @@ fn forged(symbol: &str, target: &str, r_type: elf::RelocationType) -> Emitted {
         features: CpuFeatures::NONE,
         traps: Vec::new(),
         call_sites: Vec::new(),
+        inlined: Vec::new(),
         handlers: vec![],
     };
     Emitted { objects: vec![file.write().expect("an object")], tables: vec![tables] }

@@ -12,7 +12,7 @@ use crate::section::{PAGE, SECTIONS, SectionId};
 use crate::symbols::{self, Symbols};
 use crate::text::{CodeItem, LinkedText, TextError};
 use crate::version::Version;
-use crate::{calls, edges, elf, functions, handlers, jump_table, memory, trampolines, traps};
+use crate::{calls, edges, elf, functions, handlers, inlined, jump_table, memory, trampolines, traps};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use trjit_code::{CpuLevel, Settings};
@@ -140,7 +140,7 @@ pub(crate) fn settle(lens: &mut [usize; SECTIONS]) -> [Range<usize>; SECTIONS] {
 
 /// The encoded tables beside the text.
 struct Tables {
-    encoded: [(SectionId, Vec<u8>); 8],
+    encoded: [(SectionId, Vec<u8>); 9],
 }
 
 impl Tables {
@@ -153,6 +153,7 @@ impl Tables {
                 (SectionId::Edges, edges::encode(&text.edges)),
                 (SectionId::Traps, traps::encode(&text.traps)),
                 (SectionId::Calls, calls::encode(&text.calls)),
+                (SectionId::Inlined, inlined::encode(&text.inlined)),
                 (SectionId::Handlers, handlers::encode(&text.handlers)),
                 (SectionId::Extents, image.map_or_else(Vec::new, |image| memory::encode(&image.extents))),
                 (SectionId::JumpTable, jump_table::encode(&text.functions, function_count)),

@@ -21,6 +21,7 @@ mod elf;
 pub mod functions;
 pub mod handlers;
 pub mod header;
+pub mod inlined;
 pub mod jump_table;
 pub mod manifest;
 pub mod memory;

@@ -22,11 +22,11 @@ use crate::section::{PAGE, SECTIONS, SectionId};
 use crate::table::records;
 use crate::text::{MAX_TEXT, PlacedFunction};
 use crate::traps::Traps;
-use crate::{elf, jump_table, trampolines};
+use crate::{elf, inlined, jump_table, trampolines};
 use bytes::Bytes;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
-use trjit_code::{CallSite, HandlerSite, LAZY_STUB_CODE, TrapSite};
+use trjit_code::{CallSite, HandlerSite, InlinedPlace, LAZY_STUB_CODE, TrapSite};
 use trjit_module::vm::VmTrampolines;
 use trjit_module::{Digest, Module};
 
@@ -180,8 +180,17 @@ impl CacheFile {
             SectionId::Trampolines => trampolines::check(trampolines::view(self.section(id))?, self.functions(), counts()?.1),
             SectionId::JumpTable => jump_table::check(jump_table::view(self.section(id))?, self.functions(), counts()?.0),
             SectionId::Edges => Edges::view(self.section(id)).check(counts()?.0),
-            SectionId::Traps => Traps::view(self.section(id))?.check(text_len),
-            SectionId::Calls => Calls::view(self.section(id))?.check(text_len),
+            SectionId::Traps => {
+                let traps = Traps::view(self.section(id))?;
+                traps.check(text_len)?;
+                inlined::check_places(traps.iter().map(|site| site.wasm), self.inlined().len())
+            }
+            SectionId::Calls => {
+                let calls = Calls::view(self.section(id))?;
+                calls.check(text_len)?;
+                inlined::check_places(calls.iter().map(|site| site.wasm), self.inlined().len())
+            }
+            SectionId::Inlined => inlined::check(inlined::view(self.section(id))?),
             SectionId::Handlers => Handlers::view(self.section(id))?.check(text_len),
             SectionId::Extents => Extents::view(self.section(id))?.check(self.section(SectionId::Memory).len(), &self.flat_module()?),
             SectionId::Text => check_text(self.section(id), self.architecture),
@@ -297,6 +306,11 @@ impl CacheFile {
         Calls::view(self.section(SectionId::Calls)).unwrap_or_default()
     }
 
+    /// Instructions of inlined bodies. Empty when the section is damaged.
+    pub fn inlined(&self) -> &[InlinedPlace] {
+        inlined::view(self.section(SectionId::Inlined)).unwrap_or(&[])
+    }
+
     pub fn handlers(&self) -> Handlers<'_> {
         Handlers::view(self.section(SectionId::Handlers)).unwrap_or_default()
     }
@@ -318,6 +332,11 @@ impl CacheFile {
     /// The call that returns to that text offset. None where the table is damaged: only backtraces use it.
     pub fn lookup_call(&self, text_offset: u32) -> Option<CallSite> {
         if self.is_whole(SectionId::Calls) { self.calls().lookup(text_offset) } else { None }
+    }
+
+    /// The inlined place of that number. None where the table is damaged: only backtraces use it.
+    pub fn lookup_inlined(&self, number: u32) -> Option<InlinedPlace> {
+        if self.is_whole(SectionId::Inlined) { self.inlined().get(number as usize).copied() } else { None }
     }
 
     /// Where an exception goes that leaves the callee of the call that returns to that text offset.

@@ -60,6 +60,8 @@ sections! {
     Traps = ".trjit.traps", 8;
     /// Return addresses: [`calls`](crate::calls).
     Calls = ".trjit.calls", 8;
+    /// Instructions of inlined bodies: [`inlined`](crate::inlined).
+    Inlined = ".trjit.inlined", 8;
     /// Bytes of the data segments that are not in `.trjit.memory`.
     Data = ".trjit.data", 64;
     /// Bodies of functions, packed, for what has no machine code: [`code`](crate::code).

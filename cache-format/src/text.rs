@@ -7,7 +7,7 @@
 //! All offsets count from the start of the text. The text is mapped at the image's base: offset 0 is what a fresh jump table points to.
 
 use crate::table::ascending;
-use trjit_code::{CallSite, CpuFeatures, HandlerSite, LAZY_STUB_CODE, Tier, TrapSite};
+use trjit_code::{CallSite, CpuFeatures, HandlerSite, InlinedPlace, LAZY_STUB_CODE, Tier, TrapSite};
 use trjit_module::{FuncIndex, Module, TypeIndex};
 
 /// Most bytes of a text: what an `i32` reaches, less room for code made at run time.
@@ -66,6 +66,8 @@ pub struct LinkedText {
     pub traps: Vec<TrapSite>,
     /// Strictly ascending by return address as offset from the start of the text.
     pub calls: Vec<CallSite>,
+    /// What places in `traps` and `calls` refer to.
+    pub inlined: Vec<InlinedPlace>,
     /// Strictly ascending by return address; all fields but the frame offset count from the start of the text.
     pub handlers: Vec<HandlerSite>,
     /// In any order.
@@ -125,6 +127,9 @@ impl LinkedText {
                 return Err((table, format!("offset {last} lies outside of the text, which has {len} bytes")));
             }
         }
+        crate::inlined::check(&self.inlined).map_err(|reason| ("inlined places", reason))?;
+        let places = self.traps.iter().map(|site| site.wasm).chain(self.calls.iter().map(|site| site.wasm));
+        crate::inlined::check_places(places, self.inlined.len()).map_err(|reason| ("traps or calls", reason))?;
         if let Some(site) = self.handlers.iter().find(|site| site.landing as usize >= len) {
             return Err(("handlers", format!("landing {} lies outside of the text, which has {len} bytes", site.landing)));
         }

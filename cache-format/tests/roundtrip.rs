@@ -23,6 +23,7 @@ fn everything_comes_back() {
     assert_eq!(file.functions().iter().collect::<Vec<_>>(), text.functions);
     assert_eq!(file.traps().iter().collect::<Vec<_>>(), text.traps);
     assert_eq!(file.calls().iter().collect::<Vec<_>>(), text.calls);
+    assert_eq!((file.inlined(), file.lookup_inlined(0), file.lookup_inlined(1)), (&*text.inlined, Some(text.inlined[0]), None));
     assert_eq!(file.edges().iter().collect::<Vec<_>>(), text.edges);
     assert_eq!(file.edges().direct_callers(ANSWER).collect::<Vec<_>>(), [CALLER]);
     assert_eq!(file.edges().direct_callers(CALLER).count(), 0);

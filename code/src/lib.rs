@@ -13,12 +13,14 @@ pub mod compiler;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 mod host_cpu;
+pub mod place;
 pub mod steered;
 pub mod target;
 pub mod unit;
 
 pub use compiler::{BranchCounts, CompileError, CompileRequest, Compiler, DirectCalls, Entry, NoCounts, NoDirectCalls, Tier};
-pub use steered::{Failures, Steered};
+pub use place::InlinedPlace;
+pub use steered::{Failures, MadeUpCounts, Steered};
 pub use target::{CpuFeature, CpuFeatures, CpuLevel, MemoryStyle, Settings};
 pub use unit::{CallSite, CompiledFunction, HandlerSite, Relocation, RelocationKind, TrapSite};
 

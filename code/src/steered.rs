@@ -1,11 +1,11 @@
 //! A compiler that does only what it is told to: each function at a chosen tier, or not at all. It makes mixes of compiled and interpreted functions
 //! for tests, fuzzing and measurements; what nobody chose is refused, and so stays with the interpreter.
 
-use crate::compiler::{CompileError, CompileRequest, Compiler, Tier};
+use crate::compiler::{BranchCounts, CompileError, CompileRequest, Compiler, Tier};
 use crate::target::Settings;
 use crate::unit::CompiledFunction;
 use std::sync::{Arc, Mutex, PoisonError};
-use trjit_module::{Module, TypeIndex};
+use trjit_module::{FuncIndex, Module, TypeIndex};
 
 /// Says at which tier a request is compiled; `None` leaves the function (or the loop) to the interpreter.
 type Choose = dyn Fn(&CompileRequest<'_>) -> Option<Tier> + Send + Sync;
@@ -14,7 +14,33 @@ type Choose = dyn Fn(&CompileRequest<'_>) -> Option<Tier> + Send + Sync;
 pub struct Steered<C> {
     inner: C,
     choose: Box<Choose>,
+    counts: Option<MadeUpCounts>,
     failures: Failures,
+}
+
+/// Counts that no run gave, made up from the numbers of functions and branches: some code seems hot, some cold, and it may not add up. What is compiled by them must do what it does
+/// without.
+#[derive(Clone, Copy, Debug)]
+pub struct MadeUpCounts {
+    pub seed: u64,
+}
+
+impl BranchCounts for MadeUpCounts {
+    fn entries(&self, _function: FuncIndex) -> Option<u64> {
+        Some(1 << 40)
+    }
+
+    fn taken(&self, function: FuncIndex, entry: u32) -> u64 {
+        // The finalizer of splitmix64.
+        let mut z = self.seed ^ u64::from(function.0) << 32 ^ u64::from(entry);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        match (z ^ (z >> 31)) % 4 {
+            0 => 0,
+            1 => 1 << 40,
+            _ => 1 << 20,
+        }
+    }
 }
 
 /// What could not be compiled; clones are the same list.
@@ -34,7 +60,12 @@ impl Failures {
 
 impl<C: Compiler> Steered<C> {
     pub fn new(inner: C, choose: impl Fn(&CompileRequest<'_>) -> Option<Tier> + Send + Sync + 'static) -> Steered<C> {
-        Steered { inner, choose: Box::new(choose), failures: Failures::default() }
+        Steered { inner, choose: Box::new(choose), counts: None, failures: Failures::default() }
+    }
+
+    /// Compiles as if training had counted this.
+    pub fn counting(self, counts: MadeUpCounts) -> Steered<C> {
+        Steered { counts: Some(counts), ..self }
     }
 
     /// What the other compiler could not compile although it was chosen, since the last call: elsewhere the interpreter silently does it instead.
@@ -55,7 +86,10 @@ impl<C: Compiler> Steered<C> {
 impl<C: Compiler> Compiler for Steered<C> {
     fn compile(&self, request: &CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
         match (self.choose)(request) {
-            Some(tier) => self.noted(self.inner.compile(&CompileRequest { tier, ..*request })),
+            Some(tier) => {
+                let counts = self.counts.as_ref().map_or(request.counts, |counts| counts);
+                self.noted(self.inner.compile(&CompileRequest { tier, counts, ..*request }))
+            }
             None => Err(CompileError::NotChosen { function: request.function }),
         }
     }
@@ -82,7 +116,6 @@ mod tests {
     use super::*;
     use crate::compiler::{Entry, NoCounts, NoDirectCalls};
     use crate::target::{CpuFeatures, MemoryStyle};
-    use trjit_module::FuncIndex;
 
     /// Compiles to one byte, the tier; fails for function 3, and for crossings to the interpreter.
     struct Small;

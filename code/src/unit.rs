@@ -1,5 +1,6 @@
 //! One compiled function and the tables beside its code.
 
+use crate::place::InlinedPlace;
 use crate::target::CpuFeatures;
 use trjit_module::{FuncIndex, TrapCode};
 
@@ -16,6 +17,8 @@ pub struct CompiledFunction {
     pub traps: Vec<TrapSite>,
     /// Return addresses, sorted by offset.
     pub call_sites: Vec<CallSite>,
+    /// What the places of the two tables refer to.
+    pub inlined: Vec<InlinedPlace>,
     /// Calls that exceptions are caught from, sorted by offset.
     pub handlers: Vec<HandlerSite>,
     /// Starts of basic blocks, ascending, of code that holds jump tables; empty otherwise. A jump table ends where the next block begins: a
@@ -31,7 +34,7 @@ pub struct TrapSite {
     /// Offset of the instruction.
     pub offset: u32,
     pub code: TrapCode,
-    /// Position of the wasm instruction in the module's `code` bytes, or `u32::MAX` (prologues).
+    /// The [place](crate::place) of the wasm instruction.
     pub wasm: u32,
 }
 
@@ -40,7 +43,7 @@ pub struct TrapSite {
 pub struct CallSite {
     /// Offset behind the call instruction: the return address.
     pub offset: u32,
-    /// Position of the wasm instruction in the module's `code` bytes, or `u32::MAX`.
+    /// The [place](crate::place) of the wasm instruction.
     pub wasm: u32,
 }
 

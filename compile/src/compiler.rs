@@ -3,14 +3,14 @@
 use crate::fault::{Fault, Res};
 use crate::isa::Targets;
 use crate::trampoline::Trampoline;
-use crate::{output, translate};
+use crate::{inline, output, translate};
 use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::Function;
 use cranelift_codegen::isa::TargetFrontendConfig;
 use cranelift_frontend::FunctionBuilderContext;
 use std::cell::RefCell;
-use trjit_code::{CompileError, CompileRequest, CompiledFunction, Compiler, Settings, Tier};
+use trjit_code::{CompileError, CompileRequest, CompiledFunction, Compiler, InlinedPlace, Settings, Tier};
 use trjit_module::{FuncIndex, Module, TypeIndex};
 
 /// Memory that one compilation leaves to the next on the same thread. A failed one drops it.
@@ -32,6 +32,9 @@ thread_local! {
 /// Fills an empty function with IR.
 type Translate<'a> = &'a dyn Fn(&mut Function, &mut FunctionBuilderContext, TargetFrontendConfig) -> Res<()>;
 
+/// Puts bodies in place of calls; gives the places of what it put there.
+type Inline<'a> = &'a dyn Fn(&mut Context, TargetFrontendConfig) -> Res<Vec<InlinedPlace>>;
+
 /// Compiles with Cranelift. Cheap to make; targets are built when first used and kept.
 #[derive(Default)]
 pub struct CraneliftCompiler {
@@ -44,21 +47,29 @@ impl CraneliftCompiler {
     }
 
     /// Fills an empty function by `translate`, then compiles it.
-    fn generate(&self, settings: Settings, tier: Tier, catches: bool, translate: Translate<'_>) -> Res<CompiledFunction> {
+    fn generate(
+        &self,
+        settings: Settings,
+        tier: Tier,
+        catches: bool,
+        translate: Translate<'_>,
+        inline: Inline<'_>,
+    ) -> Res<CompiledFunction> {
         let target = self.targets.get(settings.features, tier, catches)?;
         let mut scratch = SCRATCH.take().unwrap_or_default();
         let Scratch { cranelift, builder } = &mut *scratch;
         translate(&mut cranelift.func, builder, target.frontend_config())?;
+        let places = inline(cranelift, target.frontend_config())?;
         cranelift.compile(&*target, &mut ControlPlane::default()).map_err(|error| error.inner)?;
         let code = cranelift.compiled_code().ok_or_else(|| Fault::internal("the code generator left no code"))?;
-        let made = output::collect(code, &cranelift.func, settings.features)?;
+        let made = output::collect(code, &cranelift.func, settings.features, &places)?;
         cranelift.clear();
         SCRATCH.set(Some(scratch));
         Ok(made)
     }
 
     fn trampoline(&self, trampoline: &Trampoline<'_>, translate: Translate<'_>) -> Result<CompiledFunction, CompileError> {
-        self.generate(trampoline.settings, Tier::Ap4, false, translate).map_err(|fault| {
+        self.generate(trampoline.settings, Tier::Ap4, false, translate, &|_, _| Ok(Vec::new())).map_err(|fault| {
             // Errors name a function: the first one of the type stands for the others.
             let of_type = |&ty: &u32| ty == trampoline.ty.0;
             let function = trampoline.module.func_types().iter().position(of_type).map_or(u32::MAX, |index| index as u32);
@@ -70,8 +81,9 @@ impl CraneliftCompiler {
 impl Compiler for CraneliftCompiler {
     fn compile(&self, request: &CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
         let catches = request.module.function(request.function).is_some_and(|record| record.handlers_len > 0);
-        self.generate(request.settings, request.tier, catches, &|func, context, config| translate::function(request, func, context, config))
-            .map_err(|fault| fault.at(request.function))
+        let translate: Translate<'_> = &|func, context, config| translate::function(request, func, context, config, None);
+        let inline: Inline<'_> = &|context, config| inline::inline(request, context, config);
+        self.generate(request.settings, request.tier, catches, translate, inline).map_err(|fault| fault.at(request.function))
     }
 
     fn to_native(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {

@@ -16,6 +16,7 @@ mod compiler;
 mod env;
 mod fault;
 pub mod heat;
+mod inline;
 mod isa;
 mod output;
 mod signature;

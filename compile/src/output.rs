@@ -6,14 +6,15 @@ use crate::isa::is_tail_call;
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::ir::{ExternalName, Function, SourceLoc, TrapCode as ClifTrap};
 use cranelift_codegen::{CompiledCode, Final, FinalizedMachExceptionHandler, FinalizedMachReloc, FinalizedRelocTarget, MachSrcLoc};
-use trjit_code::{CallSite, CompiledFunction, CpuFeatures, HandlerSite, Relocation, RelocationKind, TrapSite};
+use trjit_code::place::{self, INLINED};
+use trjit_code::{CallSite, CompiledFunction, CpuFeatures, HandlerSite, InlinedPlace, Relocation, RelocationKind, TrapSite};
 use trjit_module::{FuncIndex, TrapCode};
 
 /// Alignment of functions. Cranelift does not align loop headers: with functions at a multiple of a fetch line at least, a function
 /// runs equally fast wherever it is put.
 pub const ALIGN: u32 = 32;
 
-pub fn collect(code: &CompiledCode, func: &Function, features: CpuFeatures) -> Res<CompiledFunction> {
+pub fn collect(code: &CompiledCode, func: &Function, features: CpuFeatures, places: &[InlinedPlace]) -> Res<CompiledFunction> {
     let buffer = &code.buffer;
     let positions = buffer.get_srclocs_sorted();
     let mut relocations = buffer.relocs().iter().map(|reloc| relocation(reloc, func)).collect::<Res<Vec<_>>>()?;
@@ -42,14 +43,43 @@ pub fn collect(code: &CompiledCode, func: &Function, features: CpuFeatures) -> R
     traps.dedup_by_key(|trap| trap.offset);
     call_sites.sort_unstable_by_key(|site| site.offset);
     call_sites.dedup_by_key(|site| site.offset);
+    let inlined = keep_used(places, traps.iter_mut().map(|site| &mut site.wasm).chain(call_sites.iter_mut().map(|site| &mut site.wasm)));
     let mut blocks = if func.dfg.jump_tables.is_empty() { Vec::new() } else { code.bb_starts.clone() };
     blocks.sort_unstable();
     blocks.dedup();
     let align = buffer.alignment.max(ALIGN);
-    Ok(CompiledFunction { bytes: buffer.data().to_vec(), align, relocations, traps, call_sites, handlers, blocks, features })
+    Ok(CompiledFunction { bytes: buffer.data().to_vec(), align, relocations, traps, call_sites, inlined, handlers, blocks, features })
 }
 
-/// The wasm position of the instruction at `offset`, `u32::MAX` where it has none.
+/// Those inlined places that sites refer to, directly or through others, in their order; the sites are changed to their new numbers.
+fn keep_used<'a>(places: &[InlinedPlace], sites: impl Iterator<Item = &'a mut u32>) -> Vec<InlinedPlace> {
+    if places.is_empty() {
+        return Vec::new();
+    }
+    let sites: Vec<&mut u32> = sites.collect();
+    let mut is_used = vec![false; places.len()];
+    for site in &sites {
+        let mut next = place::inlined(**site);
+        while let Some(number) = next.filter(|&number| !is_used[number as usize]) {
+            is_used[number as usize] = true;
+            next = place::inlined(places[number as usize].caller);
+        }
+    }
+    // A caller stands before what was inlined for it.
+    let mut numbers = vec![0; places.len()];
+    let mut kept: Vec<InlinedPlace> = Vec::new();
+    let renamed = |numbers: &[u32], place: u32| place::inlined(place).map_or(place, |number| INLINED | numbers[number as usize]);
+    for (number, &InlinedPlace { wasm, caller }) in places.iter().enumerate().filter(|&(number, _)| is_used[number]) {
+        numbers[number] = kept.len() as u32;
+        kept.push(InlinedPlace { wasm, caller: renamed(&numbers, caller) });
+    }
+    for site in sites {
+        *site = renamed(&numbers, *site);
+    }
+    kept
+}
+
+/// The place of the instruction at `offset`, `u32::MAX` where it has none.
 fn position(positions: &[MachSrcLoc<Final>], offset: u32) -> u32 {
     let next = positions.partition_point(|range| range.start <= offset);
     positions[..next].last().filter(|range| offset < range.end).map_or(SourceLoc::default().bits(), |range| range.loc.bits())

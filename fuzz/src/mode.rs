@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use std::path::Path;
 use std::sync::Arc;
 use trjit_cache_format::Expectations;
-use trjit_code::{Compiler, MemoryStyle, Settings, Tier};
+use trjit_code::{Compiler, MadeUpCounts, MemoryStyle, Settings, Tier};
 use trjit_runtime::{Config, Engine, Module, Tunables};
 use trjit_runtime_loader::MappedCache;
 use trjit_trace::Profile;
@@ -28,6 +28,8 @@ pub enum Mode {
     JitEverySecond(u32),
     /// Every function from a cache; nothing compiled here.
     Cache(Tier),
+    /// Every function from a cache, where calls were inlined and code laid out by counts that were made up with this seed.
+    Inlined(u64),
     /// Functions of one parity from a cache; the others interpreted.
     CacheEverySecond(u32),
     /// What a training run recorded from a cache; the rest interpreted, then compiled.
@@ -45,6 +47,8 @@ impl Mode {
         Mode::JitEverySecond(1),
         Mode::Cache(Tier::Ap4),
         Mode::Cache(Tier::A1),
+        Mode::Inlined(1),
+        Mode::Inlined(2),
         Mode::CacheEverySecond(0),
         Mode::CacheEverySecond(1),
         Mode::Trained,
@@ -66,15 +70,17 @@ impl Mode {
         refusals: &Refusals,
         scratch: &Path,
     ) -> Result<Module> {
-        let cached = |tier, parity, profile| {
+        let from_cache = |profile, compiler: &dyn Compiler| {
             let cache = scratch.join("case.trjit");
-            assemble(parsed, profile, &steered(tier, parity, refusals), &cache)?;
+            assemble(parsed, profile, compiler, &cache)?;
             let cache = MappedCache::open(&cache, &Expectations::of_host(None, MemoryStyle::Reserved))?;
             Ok(Module::from_cache(engine, Arc::new(cache))?)
         };
+        let cached = |tier, parity, profile| from_cache(profile, &steered(tier, parity, refusals));
         match self {
             Mode::Cache(tier) => cached(Some(tier), None, None),
             Mode::CacheEverySecond(parity) => cached(None, Some(parity), None),
+            Mode::Inlined(seed) => from_cache(None, &steered(Some(Tier::Ap4), None, refusals).counting(MadeUpCounts { seed })),
             Mode::Trained => cached(None, None, profile),
             Mode::Interpreter | Mode::JitWarm(_) | Mode::JitEverySecond(_) => Ok(Module::from_parsed(engine, parsed.clone())?),
             Mode::Jit(_) | Mode::JitChecked => {
@@ -90,7 +96,7 @@ impl Mode {
     /// The engine of this mode.
     fn engine(self, refusals: &Refusals) -> Engine {
         let (tier, parity, style) = match self {
-            Mode::Interpreter | Mode::Cache(_) | Mode::CacheEverySecond(_) => return Engine::new(config(None)),
+            Mode::Interpreter | Mode::Cache(_) | Mode::Inlined(_) | Mode::CacheEverySecond(_) => return Engine::new(config(None)),
             Mode::Jit(tier) | Mode::JitWarm(tier) => (Some(tier), None, MemoryStyle::Reserved),
             Mode::JitChecked => (None, None, MemoryStyle::Checked),
             Mode::JitEverySecond(parity) => (None, Some(parity), MemoryStyle::Reserved),

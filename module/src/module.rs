@@ -242,6 +242,14 @@ impl Module {
         self.functions().get(self.defined_index(function)?.index())
     }
 
+    /// The function whose body holds that position in the module's code.
+    pub fn function_at(&self, position: u32) -> Option<FuncIndex> {
+        let functions = self.functions();
+        let index = functions.partition_point(|record| record.body.offset <= position).checked_sub(1)?;
+        let body = functions[index].body;
+        (position - body.offset < body.len).then(|| self.func_index(DefinedFuncIndex(index as u32)))
+    }
+
     pub fn func_type(&self, ty: TypeIndex) -> FuncType<'_> {
         let codes: &[u32] = self.section(Section::ValTypes);
         let slice = |range: Range| codes.get(range.offset as usize..).and_then(|rest| rest.get(..range.len as usize)).unwrap_or(&[]);

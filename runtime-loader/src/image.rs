@@ -14,8 +14,9 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use trjit_cache_format::{CacheFile, CodeItem, Damaged, PlacedFunction, Refusal, SectionId};
+use trjit_code::place;
 use trjit_code::unit::OutOfReach;
-use trjit_code::{CallSite, CompiledFunction, HandlerSite, LAZY_STUB_CODE, TrapSite};
+use trjit_code::{CallSite, CompiledFunction, HandlerSite, InlinedPlace, LAZY_STUB_CODE, TrapSite};
 use trjit_module::{FuncIndex, TrapCode};
 
 /// Room for code made at run time, in bytes; address space only. Less is taken where the system grants less.
@@ -208,7 +209,7 @@ impl Image {
         self.batches.len()
     }
 
-    /// Reason and wasm position (`u32::MAX` where there is none) of the trap of the instruction at exactly that offset; where a cache's table is damaged, any
+    /// Reason and wasm [place](trjit_code::place) of the trap of the instruction at exactly that offset; where a cache's table is damaged, any
     /// instruction of its text is one of [`TrapCode::DamagedCache`]. Neither allocates nor locks.
     pub fn trap_at(&self, offset: u32) -> Option<(TrapCode, u32)> {
         let site = match self.cached_at(offset) {
@@ -221,7 +222,7 @@ impl Image {
         site.map(|site| (site.code, site.wasm))
     }
 
-    /// Wasm position (`u32::MAX` where there is none) of the call that returns to exactly that offset. Neither allocates nor locks.
+    /// Wasm [place](trjit_code::place) of the call that returns to exactly that offset. Neither allocates nor locks.
     pub fn call_at(&self, return_offset: u32) -> Option<u32> {
         // A call at a batch's very end returns to the next batch's first byte: the call's own last byte tells whose it is.
         let inside = return_offset.checked_sub(1)?;
@@ -230,6 +231,11 @@ impl Image {
             None => self.batches.at(inside)?.call_at(return_offset),
         };
         site.map(|site| site.wasm)
+    }
+
+    /// What an inlined [place](trjit_code::place) of the cache's text refers to. Neither allocates nor locks.
+    pub fn inlined_at(&self, number: u32) -> Option<InlinedPlace> {
+        self.cached.as_ref()?.lookup_inlined(number)
     }
 
     /// Where an exception goes that leaves the callee of the call which returns to exactly that offset: the landing's offset, and the distance of the stack
@@ -333,10 +339,14 @@ fn tables(units: &[PublishUnit<'_>], offsets: &[u32], range: Range<u32>) -> Batc
     let mut batch = Batch { range, ..Batch::default() };
     for (&PublishUnit { code, kind: what }, &offset) in units.iter().zip(offsets) {
         batch.functions.push(PlacedFunction { offset, len: code.bytes.len() as u32, what, tier: None, features: code.features });
-        batch.traps.extend(code.traps.iter().map(|site| TrapSite { offset: site.offset + offset, ..*site }));
+        // The cache alone tells inlined places; here the call stands for all of an inlined body.
+        let outermost =
+            |at: u32| place::positions(at, |number| code.inlined.get(number as usize).copied()).last().unwrap_or(place::UNKNOWN);
+        let trap = |site: &TrapSite| TrapSite { offset: site.offset + offset, wasm: outermost(site.wasm), ..*site };
+        batch.traps.extend(code.traps.iter().map(trap));
         let moved = |site: &HandlerSite| HandlerSite { offset: site.offset + offset, landing: site.landing + offset, ..*site };
         batch.handlers.extend(code.handlers.iter().map(moved));
-        batch.calls.extend(code.call_sites.iter().map(|site| CallSite { offset: site.offset + offset, ..*site }));
+        batch.calls.extend(code.call_sites.iter().map(|site| CallSite { offset: site.offset + offset, wasm: outermost(site.wasm) }));
     }
     batch
 }

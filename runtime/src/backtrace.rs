@@ -70,8 +70,8 @@ pub(crate) struct RawTrace {
 enum RawFrame {
     /// Instance, function, position in the module's code bytes.
     Interpreted(u32, FuncIndex, u32),
-    /// Trampolines are among them.
-    Native { pc: usize, exact: bool },
+    /// Of the functions that stand in one frame of machine code the one at that level: 0 is the innermost one that was inlined.
+    Native { pc: usize, exact: bool, level: u32 },
 }
 
 impl RawTrace {
@@ -109,7 +109,11 @@ impl RawTrace {
                     (Kind::Native | Kind::Loop, Some(frames)) => {
                         native = frames.outer();
                         sys::walk(frames, &mut |frame| match frame.function() {
-                            Some(_) => push(RawFrame::Native { pc: frame.pc, exact: frame.kind == PcKind::Exact }),
+                            Some(_) => {
+                                let levels = frame.positions().count().max(1) as u32;
+                                let raw = |level| RawFrame::Native { pc: frame.pc, exact: frame.kind == PcKind::Exact, level };
+                                (0..levels).try_for_each(|level| push(raw(level)))
+                            }
                             None => ControlFlow::Continue(()),
                         })
                     }
@@ -152,13 +156,19 @@ impl RawTrace {
                         trace.push(instance.code.module(), function, Some(offset));
                     }
                 }
-                RawFrame::Native { pc, exact } => {
+                RawFrame::Native { pc, exact, level } => {
                     let kind = if exact { PcKind::Exact } else { PcKind::ReturnAddress };
                     let Some(instance) = instances.iter().find(|instance| instance.code.contains(pc)) else { continue };
                     // SAFETY: the instance keeps its code registered.
                     let Some(frame) = (unsafe { sys::unwind::frame_at(pc, kind) }) else { continue };
-                    if let Some(function) = frame.function() {
-                        trace.push(instance.code.module(), function, frame.wasm_offset().filter(|&offset| offset != u32::MAX));
+                    let module = instance.code.module();
+                    let mut positions = frame.positions().skip(level as usize);
+                    let position = positions.next();
+                    // The last one is of the function whose code it is.
+                    let is_inlined = positions.next().is_some();
+                    let function = if is_inlined { position.and_then(|position| module.function_at(position)) } else { frame.function() };
+                    if let Some(function) = function {
+                        trace.push(module, function, position);
                     }
                 }
             }

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use trjit_code::CompiledFunction;
+use trjit_code::{CompiledFunction, InlinedPlace};
 use trjit_module::vm::VmTrampolines;
 use trjit_module::{FuncIndex, TrapCode, TypeIndex};
 use trjit_runtime_loader::{Expectations, Image, JumpTable, MappedCache, ModuleId, PublishError, PublishUnit, Refusal, UnitKind};
@@ -173,6 +173,10 @@ impl sys::CodeTables for ImageTables {
 
     fn call_at(&self, offset: u32) -> Option<u32> {
         self.0.call_at(offset)
+    }
+
+    fn inlined_at(&self, number: u32) -> Option<InlinedPlace> {
+        self.0.inlined_at(number)
     }
 
     fn handler_at(&self, offset: u32) -> Option<(u32, u32)> {

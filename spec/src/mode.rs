@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use std::cell::Cell;
 use std::sync::Arc;
 use trjit_cache_format::{Expectations, ModuleId};
-use trjit_code::{Compiler, MemoryStyle, Steered, Tier};
+use trjit_code::{Compiler, MadeUpCounts, MemoryStyle, Steered, Tier};
 use trjit_compile::CraneliftCompiler;
 use trjit_runtime::{Config, Engine, Module, Tunables};
 use trjit_runtime_loader::MappedCache;
@@ -21,7 +21,7 @@ pub enum Mode {
     A1,
     /// Every function at AP4, in this process.
     Ap4,
-    /// Every function at AP4, from a cache file that was written and mapped; no compiler.
+    /// Every function at AP4, from a cache file that was written and mapped; no compiler. Calls were inlined and code laid out by counts that were made up.
     Cache,
     /// Functions of even index at AP4, the others interpreted.
     MixedEven,
@@ -140,7 +140,9 @@ impl Workshop {
 /// The compiler as a mode wants it: at one tier, perhaps for every second function only.
 fn steered(mode: Mode) -> Steered<CraneliftCompiler> {
     let (tier, parity) = (mode.tier(), mode.parity());
-    Steered::new(CraneliftCompiler::new(), move |request| parity.is_none_or(|parity| request.function.0 % 2 == parity).then_some(tier))
+    let steered =
+        Steered::new(CraneliftCompiler::new(), move |request| parity.is_none_or(|parity| request.function.0 % 2 == parity).then_some(tier));
+    if mode == Mode::Cache { steered.counting(MadeUpCounts { seed: 3 }) } else { steered }
 }
 
 /// Functions that a mode must compile.

@@ -7,7 +7,8 @@ use super::decode::{self, Code};
 use super::violation::Fault;
 use std::collections::HashMap;
 use trjit_cache_format::{CodeItem, Edge, PlacedFunction};
-use trjit_code::{CallSite, CompiledFunction, HandlerSite, Relocation, RelocationKind, TrapSite};
+use trjit_code::place::{self, INLINED};
+use trjit_code::{CallSite, CompiledFunction, HandlerSite, InlinedPlace, Relocation, RelocationKind, TrapSite};
 use trjit_module::FuncIndex;
 
 /// The file, as the comparison of all units sees it.
@@ -15,6 +16,7 @@ pub struct Written<'a> {
     pub text: &'a [u8],
     pub traps: Vec<TrapSite>,
     pub calls: Vec<CallSite>,
+    pub inlined: Vec<InlinedPlace>,
     pub handlers: Vec<HandlerSite>,
     /// Text offsets at which units begin, ascending.
     pub units: Vec<u32>,
@@ -35,8 +37,17 @@ impl Written<'_> {
     pub fn compare(&self, placed: &PlacedFunction, compiled: &CompiledFunction) -> Compared {
         // The tier was held against the plan. Exhaustive: what a unit gets beside these does not compile until it is compared, too.
         let PlacedFunction { offset, len, what, tier: _, features } = *placed;
-        let CompiledFunction { bytes: _, align, relocations, traps: _, call_sites: _, handlers: _, blocks: _, features: expected } =
-            compiled;
+        let CompiledFunction {
+            bytes: _,
+            align,
+            relocations,
+            traps: _,
+            call_sites: _,
+            inlined: _,
+            handlers: _,
+            blocks: _,
+            features: expected,
+        } = compiled;
         // The reader checked the functions' places against the text.
         let bytes = &self.text[offset as usize..][..len as usize];
         let mut result = Compared::default();
@@ -77,14 +88,23 @@ impl Written<'_> {
     /// The tables' rows for a unit.
     fn tables(&self, placed: &PlacedFunction, compiled: &CompiledFunction) -> Vec<(Option<u32>, Fault)> {
         let start = placed.offset;
-        let traps = self.traps_of(placed).iter().map(|site| TrapSite { offset: site.offset - start, ..*site });
-        let calls = self.calls_of(placed).iter().map(|site| CallSite { offset: site.offset - start, ..*site });
+        // Places are equal when they tell the same positions: the file numbers those of all its functions.
+        let mut chains = Chains::default();
+        let mut found = |place| chains.number(place, &self.inlined);
+        let traps: Vec<TrapSite> =
+            self.traps_of(placed).iter().map(|site| TrapSite { offset: site.offset - start, wasm: found(site.wasm), ..*site }).collect();
+        let calls: Vec<CallSite> =
+            self.calls_of(placed).iter().map(|site| CallSite { offset: site.offset - start, wasm: found(site.wasm) }).collect();
+        let mut expected = |place| chains.number(place, &compiled.inlined);
+        let expected_traps: Vec<TrapSite> = compiled.traps.iter().map(|site| TrapSite { wasm: expected(site.wasm), ..*site }).collect();
+        let expected_calls: Vec<CallSite> =
+            compiled.call_sites.iter().map(|site| CallSite { wasm: expected(site.wasm), ..*site }).collect();
         let offset = |a: Option<u32>, b: Option<u32>| a.into_iter().chain(b).min();
-        let trap = differences(traps, &compiled.traps).map(|(found, expected)| {
+        let trap = differences(traps.into_iter(), &expected_traps).map(|(found, expected)| {
             let at = offset(found.map(|site| site.offset), expected.map(|site| site.offset));
             (at, Fault::Trap { found, expected })
         });
-        let call = differences(calls, &compiled.call_sites).map(|(found, expected)| {
+        let call = differences(calls.into_iter(), &expected_calls).map(|(found, expected)| {
             let at = offset(found.map(|site| site.offset), expected.map(|site| site.offset));
             (at, Fault::CallSite { found, expected })
         });
@@ -118,6 +138,22 @@ impl Written<'_> {
         let end = placed.offset + placed.len;
         let behind = |offset: u32| self.handlers.partition_point(|site| site.offset <= offset);
         &self.handlers[behind(placed.offset)..behind(end)]
+    }
+}
+
+/// Numbers for chains of positions: the same chain has the same number, wherever its places are numbered.
+#[derive(Default)]
+struct Chains(HashMap<Vec<u32>, u32>);
+
+impl Chains {
+    /// A place that is comparable with those of another table: itself where nothing is inlined.
+    fn number(&mut self, place: u32, table: &[InlinedPlace]) -> u32 {
+        if place::inlined(place).is_none() {
+            return place;
+        }
+        let chain = place::positions(place, |number| table.get(number as usize).copied()).collect();
+        let next = self.0.len() as u32;
+        INLINED | *self.0.entry(chain).or_insert(next)
     }
 }
 

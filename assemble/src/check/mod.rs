@@ -93,6 +93,7 @@ impl<'a> Check<'a> {
             text: file.text(),
             traps: file.traps().iter().collect(),
             calls: file.calls().iter().collect(),
+            inlined: file.inlined().to_vec(),
             handlers: file.handlers().iter().collect(),
             units: placed.iter().map(|placed| placed.offset).collect(),
             functions,
@@ -146,7 +147,9 @@ impl<'a> Check<'a> {
                 | SectionId::Functions
                 | SectionId::Trampolines
                 | SectionId::JumpTable => continue,
-                SectionId::Edges | SectionId::Traps | SectionId::Calls | SectionId::Handlers | SectionId::Text => continue,
+                SectionId::Edges | SectionId::Traps | SectionId::Calls | SectionId::Inlined | SectionId::Handlers | SectionId::Text => {
+                    continue;
+                }
                 // For tools only: no run reads them.
                 SectionId::Symtab | SectionId::Strtab => continue,
             };

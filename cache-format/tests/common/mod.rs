@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use trjit_cache_format::*;
-use trjit_code::{CallSite, CpuFeatures, CpuLevel, HandlerSite, LAZY_STUB_CODE, MemoryStyle, Settings, Tier, TrapSite};
+use trjit_code::{CallSite, CpuFeatures, CpuLevel, HandlerSite, InlinedPlace, LAZY_STUB_CODE, MemoryStyle, Settings, Tier, TrapSite};
 use trjit_module::{FuncIndex, Module, TrapCode, TypeIndex};
 
 /// Functions: 0 imported, 1 `answer`, 2 without code, 3 without a name.
@@ -48,6 +48,8 @@ pub fn text() -> LinkedText {
         TrapSite { offset: 32, code: TrapCode::StackOverflow, wasm: u32::MAX },
     ];
     text.calls = vec![CallSite { offset: 37, wasm: 13 }];
+    // As if the body of `answer` had been put into `caller`, too.
+    text.inlined = vec![InlinedPlace { wasm: 4, caller: 13 }];
     // As if the call stood in a `try_table` whose handler returns.
     text.handlers = vec![HandlerSite { offset: 37, landing: 40, frame_offset: 16 }];
     text.edges = vec![Edge { caller: CALLER, callee: ANSWER }];

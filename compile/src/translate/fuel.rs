@@ -5,7 +5,7 @@ use super::Translator;
 use crate::env::trap;
 use crate::fault::{Fault, Res};
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, SourceLoc, Value, types};
+use cranelift_codegen::ir::{InstBuilder, Value, types};
 use trjit_module::TrapCode;
 use trjit_module::fuel::{self, Step};
 use trjit_module::vm::store;
@@ -59,7 +59,7 @@ impl Translator<'_, '_> {
 
     /// Traps where nothing is left, for a backtrace at that position.
     fn trap_without(&mut self, left: Value, position: u32) {
-        self.b.set_srcloc(SourceLoc::new(position));
+        self.set_position(position);
         let empty = self.b.ins().icmp_imm_s(IntCC::SignedLessThanOrEqual, left, 0);
         self.b.ins().trapnz(empty, trap(TrapCode::OutOfFuel));
     }

@@ -32,7 +32,9 @@ use crate::state::{BlockSig, Frame, FrameKind};
 use cranelift_codegen::ir::{Block, BlockArg, Function, InstBuilder, SourceLoc, StackSlot, Type, UserFuncName, Value, types};
 use cranelift_codegen::isa::TargetFrontendConfig;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
-use trjit_code::{CompileRequest, DirectCalls, Entry};
+use std::cell::RefCell;
+use trjit_code::place::INLINED;
+use trjit_code::{CompileRequest, DirectCalls, Entry, InlinedPlace};
 use trjit_module::FuncType;
 use wasmparser::{FunctionBody, OperatorsReader};
 
@@ -94,18 +96,29 @@ pub struct Translator<'a, 'b> {
     opcodes: Opcodes<'a>,
     /// What training never executed, where there was any.
     heat: Option<Heat>,
+    caller: Option<Caller<'a>>,
     /// What the straight code so far costs, and was not charged yet.
     fuel_used: i64,
     /// Arguments of the next branch; kept for its memory.
     branch_args: Vec<BlockArg>,
 }
 
-/// Fills `func` with the request's IR.
-pub fn function(
-    request: &CompileRequest<'_>,
+/// The call that a body is translated for, where it will be inlined.
+#[derive(Clone, Copy)]
+pub struct Caller<'a> {
+    /// The place of the call.
+    pub place: u32,
+    /// Those of the whole function that is compiled.
+    pub places: &'a RefCell<Vec<InlinedPlace>>,
+}
+
+/// Fills `func` with the request's IR; with a caller the body's instructions have places of their own.
+pub fn function<'a>(
+    request: &CompileRequest<'a>,
     func: &mut Function,
     context: &mut FunctionBuilderContext,
     config: TargetFrontendConfig,
+    caller: Option<Caller<'a>>,
 ) -> Res<()> {
     let module = request.module;
     let record = module.function(request.function).ok_or_else(|| Fault::internal("it has no body"))?;
@@ -136,6 +149,7 @@ pub fn function(
         scratch: None,
         opcodes: Opcodes { bytes: body.as_bytes(), start: record.body.offset },
         heat: Heat::of(module, request.function, first, request.counts)?,
+        caller,
         fuel_used: 0,
         branch_args: Vec::new(),
     };
@@ -237,11 +251,24 @@ impl Translator<'_, '_> {
                 continue;
             }
             self.mark_cold(position as u32);
-            self.b.set_srcloc(SourceLoc::new(position as u32));
+            self.set_position(position as u32);
             self.count_fuel(position)?;
             self.operator(&operator, reader.original_position() as u32)?;
         }
         Ok(())
+    }
+
+    /// What is emitted from now on comes from the instruction at that position.
+    fn set_position(&mut self, position: u32) {
+        let place = match self.caller {
+            None => position,
+            Some(Caller { place, places }) => {
+                let mut places = places.borrow_mut();
+                places.push(InlinedPlace { wasm: position, caller: place });
+                INLINED | (places.len() as u32 - 1)
+            }
+        };
+        self.b.set_srcloc(SourceLoc::new(place));
     }
 
     /// Moves the current block to the end of the function where training never executed the instruction at that position, which is then all of the block.

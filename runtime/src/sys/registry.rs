@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError};
+use trjit_code::InlinedPlace;
 use trjit_module::{FuncIndex, TrapCode};
 
 /// What is known of compiled code by its offset from the range's base. Called in signal handlers: implementations neither allocate nor lock.
@@ -14,6 +15,8 @@ pub trait CodeTables: Send + Sync {
     fn trap_at(&self, offset: u32) -> Option<(TrapCode, u32)>;
     /// Where in the wasm the call stands that returns to `offset`.
     fn call_at(&self, offset: u32) -> Option<u32>;
+    /// What an inlined place of the code refers to.
+    fn inlined_at(&self, number: u32) -> Option<InlinedPlace>;
     /// The landing pad for exceptions that come out of the call that returns to `offset`: its offset, and the distance of its frame's stack pointer from
     /// the frame pointer.
     fn handler_at(&self, offset: u32) -> Option<(u32, u32)>;

@@ -6,6 +6,7 @@
 use super::arch;
 use super::registry::{CodeTables, lookup};
 use std::ops::ControlFlow;
+use trjit_code::place;
 use trjit_module::FuncIndex;
 use trjit_module::vm::VmStore;
 
@@ -38,12 +39,14 @@ impl Frame<'_> {
         }
     }
 
-    /// Where in the wasm the frame stands, if the tables know: not where it was interrupted.
-    pub fn wasm_offset(&self) -> Option<u32> {
-        match self.kind {
-            PcKind::Exact => self.tables.trap_at(self.offset).map(|(_, wasm)| wasm),
+    /// Where in the wasm the frame stands, from the innermost function that was inlined there to the frame's own: positions in the module's code. None where the tables do not
+    /// know: in prologues, and where it was interrupted.
+    pub fn positions(&self) -> impl Iterator<Item = u32> {
+        let place = match self.kind {
+            PcKind::Exact => self.tables.trap_at(self.offset).map(|(_, place)| place),
             PcKind::ReturnAddress => self.tables.call_at(self.offset),
-        }
+        };
+        place::positions(place.unwrap_or(place::UNKNOWN), |number| self.tables.inlined_at(number))
     }
 }
 

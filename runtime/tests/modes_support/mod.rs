@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use trjit_assemble::{Options, Silent, assemble};
-use trjit_code::{CompileRequest, Compiler, Steered};
+use trjit_code::{CompileRequest, Compiler, MadeUpCounts, Steered};
 use trjit_compile::CraneliftCompiler;
 use trjit_runtime::{Config, Counters, Engine, Error, Module, Trap, Tunables};
 
@@ -21,11 +21,13 @@ pub enum Mode {
     Compiled,
     /// All functions from a cache.
     Cached,
+    /// The same, where calls were inlined by counts that were made up.
+    Inlined,
     /// Every second function from a cache, the others interpreted.
     HalfCached,
 }
 
-pub const MODES: [Mode; 5] = [Mode::Interpreted, Mode::Recorded, Mode::Compiled, Mode::Cached, Mode::HalfCached];
+pub const MODES: [Mode; 6] = [Mode::Interpreted, Mode::Recorded, Mode::Compiled, Mode::Cached, Mode::Inlined, Mode::HalfCached];
 
 /// An engine of one mode, and the way to modules for it.
 pub struct Api {
@@ -57,6 +59,10 @@ impl Api {
                 Ok(module)
             }
             Mode::Cached => self.cached(wasm, &CraneliftCompiler::new()),
+            Mode::Inlined => {
+                let all = Steered::new(CraneliftCompiler::new(), |request: &CompileRequest<'_>| Some(request.tier));
+                self.cached(wasm, &all.counting(MadeUpCounts { seed: 2 }))
+            }
             Mode::HalfCached => {
                 let odd = |request: &CompileRequest<'_>| (!request.function.0.is_multiple_of(2)).then_some(request.tier);
                 self.cached(wasm, &Steered::new(CraneliftCompiler::new(), odd))
@@ -79,7 +85,7 @@ impl Api {
         match self.mode {
             Mode::Interpreted | Mode::Recorded => assert_eq!(ran, (false, false, true), "{:?}", self.mode),
             Mode::Compiled => assert_eq!(ran, (false, true, false), "{:?}", self.mode),
-            Mode::Cached => assert_eq!(ran, (true, false, false), "{:?}", self.mode),
+            Mode::Cached | Mode::Inlined => assert_eq!(ran, (true, false, false), "{:?}", self.mode),
             // A test may call functions of one kind only.
             Mode::HalfCached => assert!(ran.0 || ran.2, "{:?}", self.mode),
         }

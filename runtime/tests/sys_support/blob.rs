@@ -4,6 +4,7 @@
 use crate::sys::{CodeTables, Registration, register};
 use std::arch::global_asm;
 use std::sync::Arc;
+use trjit_code::InlinedPlace;
 use trjit_module::vm::{header, store};
 use trjit_module::{FuncIndex, TrapCode};
 
@@ -224,6 +225,11 @@ impl CodeTables for Tables {
 
     fn call_at(&self, offset: u32) -> Option<u32> {
         [(at::blob_grow_return(), 44), (at::blob_nest_return(), 55)].iter().find_map(|&(at, wasm)| (at == offset).then_some(wasm))
+    }
+
+    fn inlined_at(&self, number: u32) -> Option<InlinedPlace> {
+        // Place 0 is inlined at the call of `blob_nest`.
+        (number == 0).then_some(InlinedPlace { wasm: 66, caller: 55 })
     }
 
     fn handler_at(&self, _: u32) -> Option<(u32, u32)> {

@@ -101,7 +101,7 @@ impl World {
     pub fn frames(activation: sys::Activation) -> Vec<SeenFrame> {
         let mut frames = Vec::new();
         let mut visit = |frame: &sys::unwind::Frame<'_>| {
-            frames.push((frame.function().map(|function| function.0), frame.wasm_offset()));
+            frames.push((frame.function().map(|function| function.0), frame.positions().next()));
             ControlFlow::<()>::Continue(())
         };
         // SAFETY: callers are builtins and the trap hook.

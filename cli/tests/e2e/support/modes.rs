@@ -3,7 +3,7 @@
 use super::command::{Trjit, trjit, trjit_run};
 use std::path::{Path, PathBuf};
 use trjit_assemble::{Options, Silent};
-use trjit_code::{MemoryStyle, Steered};
+use trjit_code::{MadeUpCounts, MemoryStyle, Steered};
 use trjit_compile::CraneliftCompiler;
 use trjit_module::{FuncIndex, Module};
 
@@ -19,6 +19,8 @@ pub enum Mode {
     Train,
     /// Every function comes from a cache.
     Cached,
+    /// The same, where calls were inlined and code laid out by counts that were made up.
+    Inlined,
     /// The cache alone, without the module's file.
     Precompiled,
     /// The cache alone, in the binary that only runs.
@@ -36,12 +38,13 @@ pub enum Mode {
 }
 
 impl Mode {
-    pub const ALL: [Mode; 12] = [
+    pub const ALL: [Mode; 13] = [
         Mode::Interpreter,
         Mode::Background,
         Mode::Jit,
         Mode::Train,
         Mode::Cached,
+        Mode::Inlined,
         Mode::Precompiled,
         Mode::RunOnly,
         Mode::MixedEven,
@@ -69,6 +72,7 @@ impl Program {
         let wasm = wat::parse_bytes(&bytes).expect("the fixture's text is valid").into_owned();
         let parsed = Module::parse(wasm).expect("the fixture is a module that is supported");
         program.assemble(&parsed, "all", MemoryStyle::Reserved, |_| true);
+        program.assemble(&parsed, "inlined", MemoryStyle::Reserved, |_| true);
         program.assemble(&parsed, "even", MemoryStyle::Reserved, |function| function.0 % 2 == 0);
         program.assemble(&parsed, "odd", MemoryStyle::Reserved, |function| function.0 % 2 == 1);
         program.assemble(&parsed, "checked", MemoryStyle::Checked, |function| function.0 % 2 == 0);
@@ -82,6 +86,7 @@ impl Program {
 
     fn assemble(&self, module: &Module, which: &str, memory: MemoryStyle, wanted: fn(FuncIndex) -> bool) {
         let compiler = Steered::new(CraneliftCompiler::new(), move |request| wanted(request.function).then_some(request.tier));
+        let compiler = if which == "inlined" { compiler.counting(MadeUpCounts { seed: 1 }) } else { compiler };
         let options = Options { all: true, threads: Some(1), memory, ..Options::default() };
         let assembled = trjit_assemble::assemble(module, None, &options, &compiler, &Silent).expect("the fixture can be assembled");
         let refused = module
@@ -113,6 +118,7 @@ impl Program {
             Mode::Jit => trjit(["run"]).args(EAGER),
             Mode::Train => trjit(["train", "-o"]).arg(self.caches.join("train.trprof")),
             Mode::Cached => on_cache("all").args(off),
+            Mode::Inlined => on_cache("inlined").args(off),
             Mode::Precompiled => trjit(["run", "--allow-precompiled"]).args(off),
             Mode::RunOnly => trjit_run(["--allow-precompiled"]),
             Mode::MixedEven => on_cache("even").args(off),
