@@ -15,8 +15,9 @@ use cranelift_frontend::FunctionBuilderContext;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use trjit_code::place;
-use trjit_code::{CompileRequest, Entry, InlinedPlace, Tier};
+use trjit_code::{CompileRequest, InlinedPlace, Tier};
 use trjit_module::FuncIndex;
 
 /// Executions that make a call worth a body: fewer can not be felt, whatever they do.
@@ -36,7 +37,7 @@ const DEPTH: usize = 6;
 pub fn inline(request: &CompileRequest<'_>, context: &mut Context, config: TargetFrontendConfig) -> Res<Vec<InlinedPlace>> {
     let catches = request.module.function(request.function).is_some_and(|record| record.handlers_len > 0);
     let is_counted = request.counts.entries(request.function).is_some_and(|entries| entries > 0);
-    if request.tier != Tier::Ap4 || request.entry != Entry::Start || catches || !is_counted {
+    if request.tier != Tier::Ap4 || request.entry != trjit_code::Entry::Start || catches || !is_counted {
         return Ok(Vec::new());
     }
     let places = RefCell::new(Vec::new());
@@ -144,10 +145,11 @@ impl Inliner<'_> {
         let (module, counts) = (self.request.module, self.request.counts);
         let Some(function) = module.function_at(position) else { return Ok(0) };
         let Some(record) = module.function(function) else { return Ok(0) };
-        if !self.counted.contains_key(&function) {
-            self.counted.insert(function, executed(module, function, counts)?);
-        }
-        let Some(Some(steps)) = self.counted.get(&function) else { return Ok(0) };
+        let steps = match self.counted.entry(function) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(executed(module, function, counts)?),
+        };
+        let Some(steps) = steps else { return Ok(0) };
         let ip = position - record.code_start;
         Ok(steps.binary_search_by_key(&ip, |step| step.ip).map_or(0, |found| steps[found].count))
     }

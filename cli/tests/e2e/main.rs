@@ -10,6 +10,7 @@
 //! | [`strict`] | does it work with less: no executable memory, little address space, read-only and noexec mounts, quotas? |
 //! | [`training`], [`assembling`] | are counts exact, outputs where they belong, and the same every time? |
 //! | [`verifying`] | does check mode pass what is right, and change nothing? |
+//! | [`inlining`] | do hot calls vanish from caches, and nothing else? |
 //! | [`fuel`] | the same end with the same fuel, caches for it and not for it |
 //! | [`stopping`] | signals, time limits, kills |
 //! | [`crashes`] | do stacks of every size, and of a real interpreter in the guest, end in the same trap in every mode? |
@@ -24,6 +25,7 @@ mod c_fixtures;
 mod crashes;
 mod fetched;
 mod fuel;
+mod inlining;
 mod native_stack;
 mod passing_through;
 mod run_only;
