@@ -7,7 +7,6 @@
 //! ```
 //! What a trap, an exit or an exception cut off is counted as if it had gone on: a count may be too high, but 0 is never wrong.
 
-use std::collections::BTreeMap;
 use trjit_code::BranchCounts;
 use trjit_module::flat::FunctionRecord;
 use trjit_module::{FuncIndex, Module, body_reader};
@@ -28,18 +27,25 @@ pub fn executed(module: &Module, function: FuncIndex, counts: &dyn BranchCounts)
     let side_table = module.body(record)?.side_table;
     let steps = steps(module, record)?;
     let taken = |entry| counts.taken(function, entry);
-    let mut arrivals: BTreeMap<u32, u64> = BTreeMap::new();
+    // Where branches arrive, and how many.
+    let mut arrivals: Vec<(u32, u64)> = Vec::new();
     for step in &steps {
         for entry in step.first_entry..step.first_entry + step.entries {
             let Some(target) = side_table.get(entry as usize) else { return Ok(None) };
-            let sum = arrivals.entry(step.ip.wrapping_add_signed(target.delta_ip)).or_default();
-            *sum = sum.saturating_add(taken(entry));
+            match taken(entry) {
+                0 => {}
+                arriving => arrivals.push((step.ip.wrapping_add_signed(target.delta_ip), arriving)),
+            }
         }
     }
+    arrivals.sort_unstable();
+    let mut arrivals = arrivals.into_iter().peekable();
     let mut count = entries;
     let mut found = Vec::with_capacity(steps.len());
     for step in &steps {
-        count = count.saturating_add(arrivals.get(&step.ip).copied().unwrap_or(0));
+        while let Some((_, arriving)) = arrivals.next_if(|&(ip, _)| ip <= step.ip) {
+            count = count.saturating_add(arriving);
+        }
         found.push(Executed { ip: step.ip, count });
         count = match step.flow {
             Flow::On => count,
