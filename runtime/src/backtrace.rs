@@ -70,8 +70,9 @@ pub(crate) struct RawTrace {
 enum RawFrame {
     /// Instance, function, position in the module's code bytes.
     Interpreted(u32, FuncIndex, u32),
-    /// Of the functions that stand in one frame of machine code the one at that level: 0 is the innermost one that was inlined.
-    Native { pc: usize, exact: bool, level: u32 },
+    /// Of the functions that stand in one frame of machine code the one at that level, 0 the innermost one that was inlined; or all of them, which are counted only when somebody
+    /// will read them.
+    Native { pc: usize, exact: bool, level: Option<u32> },
 }
 
 impl RawTrace {
@@ -110,9 +111,13 @@ impl RawTrace {
                         native = frames.outer();
                         sys::walk(frames, &mut |frame| match frame.function() {
                             Some(_) => {
-                                let levels = frame.positions().count().max(1) as u32;
                                 let raw = |level| RawFrame::Native { pc: frame.pc, exact: frame.kind == PcKind::Exact, level };
-                                (0..levels).try_for_each(|level| push(raw(level)))
+                                // Where frames beyond those that are kept are not even counted, nobody needs the levels now.
+                                if depth <= MAX_FRAMES {
+                                    return push(raw(None));
+                                }
+                                let levels = frame.positions().count().max(1) as u32;
+                                (0..levels).try_for_each(|level| push(raw(Some(level))))
                             }
                             None => ControlFlow::Continue(()),
                         })
@@ -150,6 +155,9 @@ impl RawTrace {
         // SAFETY: by contract; instances live as long as their store.
         let instances = unsafe { &(*store).instances };
         for frame in &self.frames {
+            if trace.frames.len() == MAX_FRAMES {
+                break;
+            }
             match *frame {
                 RawFrame::Interpreted(instance, function, offset) => {
                     if let Some(instance) = instances.get(instance as usize) {
@@ -162,13 +170,16 @@ impl RawTrace {
                     // SAFETY: the instance keeps its code registered.
                     let Some(frame) = (unsafe { sys::unwind::frame_at(pc, kind) }) else { continue };
                     let module = instance.code.module();
-                    let mut positions = frame.positions().skip(level as usize);
-                    let position = positions.next();
-                    // The last one is of the function whose code it is.
-                    let is_inlined = positions.next().is_some();
-                    let function = if is_inlined { position.and_then(|position| module.function_at(position)) } else { frame.function() };
-                    if let Some(function) = function {
-                        trace.push(module, function, position);
+                    let positions: Vec<u32> = frame.positions().collect();
+                    let levels = level.map_or(0..positions.len().max(1), |level| level as usize..level as usize + 1);
+                    for level in levels.take(MAX_FRAMES - trace.frames.len()) {
+                        let position = positions.get(level).copied();
+                        // The last one is of the function whose code it is.
+                        let is_inlined = level + 1 < positions.len();
+                        let function = if is_inlined { position.and_then(|at| module.function_at(at)) } else { frame.function() };
+                        if let Some(function) = function {
+                            trace.push(module, function, position);
+                        }
                     }
                 }
             }

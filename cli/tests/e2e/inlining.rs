@@ -6,9 +6,10 @@ use std::path::Path;
 use trjit_cache_format::CacheFile;
 use trjit_module::FuncIndex;
 
-/// `run(n)` calls `outer` n times, which calls `middle`, which calls `inner`, which divides by what is left: it traps at the end.
+/// `run(n)` calls `outer` n times, which calls `middle`, which calls `inner`, which fails when nothing is left.
 const PROGRAM: &str = r#"(module
-  (func $inner (param i32) (result i32) (i32.div_u (i32.const 1000) (local.get 0)))
+  (tag $empty)
+  (func $inner (param i32) (result i32) INNER)
   (func $middle (param i32) (result i32) (i32.add (i32.const 1) (call $inner (local.get 0))))
   (func $outer (param i32) (result i32) (call $middle (i32.sub (local.get 0) (i32.const 1))))
   (func (export "run") (param $n i32) (result i32) (local $sum i32)
@@ -23,9 +24,16 @@ fn cache_of(path: &Path) -> CacheFile {
 
 #[test]
 fn inlined_frames_are_told_like_others() {
+    for inner in ["(i32.div_u (i32.const 1000) (local.get 0))", "(if (i32.eqz (local.get 0)) (then (throw $empty))) (i32.const 1)"] {
+        fails_alike(&PROGRAM.replace("INNER", inner));
+    }
+}
+
+/// Trains, and compares the failure on the cache with that of the interpreter.
+fn fails_alike(text: &str) {
     let folder = scratch();
     let [program, profile, cache] = ["hot.wat", "hot.trprof", "hot.trjit"].map(|name| folder.path().join(name));
-    std::fs::write(&program, PROGRAM).expect("the scratch directory is writable");
+    std::fs::write(&program, text).expect("the scratch directory is writable");
     trjit(["train", "--invoke", "run", "-o"]).arg(&profile).arg(&program).arg("5000").run().exits(134);
     trjit(["assemble", "--verify", "--profile"]).arg(&profile).arg("-o").arg(&cache).arg(&program).run().exits(0);
 
