@@ -7,8 +7,8 @@ use crate::memory::MemoryInner;
 use crate::store::StoreInner;
 use crate::table::{self, TableInner};
 use crate::trap::HostError;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use trjit_module::flat::{ConstExpr, mode};
 use trjit_module::vm::{GlobalPlace, VmFuncRef, VmLayout, VmMemory, VmMemoryRef, VmTable};
 use trjit_module::{DefinedFuncIndex, FuncIndex, FuncType, TrapCode};
@@ -37,8 +37,8 @@ pub(crate) struct InstanceInner {
     /// Slots of 16 bytes, so that defined globals are aligned.
     pub vmctx: Box<[u128]>,
     pub jump_table: JumpTable,
-    /// Calls and back-edges of each defined function in the interpreter.
-    pub hotness: Box<[u32]>,
+    /// Calls and back-edges of each defined function in the interpreter; made when it first runs one.
+    pub hotness: OnceLock<Box<[u32]>>,
     pub copies: crate::interp::copies::Copies,
     /// Training only.
     pub recorder: Option<Recorder>,
@@ -65,7 +65,7 @@ impl InstanceInner {
     }
 
     pub fn hotness(&self) -> *mut u32 {
-        self.hotness.as_ptr().cast_mut()
+        self.hotness.get_or_init(|| vec![0; self.code.module().functions().len()].into()).as_ptr().cast_mut()
     }
 
     pub fn imported_function(&self, function: FuncIndex) -> Option<ImportedFunction> {

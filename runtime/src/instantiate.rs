@@ -11,7 +11,7 @@ use crate::store::StoreInner;
 use crate::sys::{self, MemoryError};
 use crate::table::TableInner;
 use crate::trap::Reason;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use trjit_module::flat::{Header, TableRecord, kind, mode};
 use trjit_module::vm::{GlobalPlace, VMCTX_MAGIC, VmHeader, VmImport, VmLayout};
 use trjit_module::{FuncIndex, TrapCode, ValType};
@@ -99,7 +99,7 @@ unsafe fn allocate(store: *mut StoreInner, code: &Arc<ModuleCode>, imports: Impo
         layout,
         vmctx: vec![0; layout.size().div_ceil(16)].into(),
         jump_table,
-        hotness: vec![0; module.functions().len()].into(),
+        hotness: OnceLock::new(),
         copies: Default::default(),
         recorder: code.recording().map(|recording| recording.recorder()),
         imports: imports.functions,
