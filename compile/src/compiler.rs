@@ -1,6 +1,7 @@
 //! [`CraneliftCompiler`]: a request goes to the translator, the IR to Cranelift, the buffer to `output`.
 
 use crate::fault::{Fault, Res};
+use crate::heat::Walked;
 use crate::isa::Targets;
 use crate::trampoline::Trampoline;
 use crate::{inline, output, translate};
@@ -81,8 +82,9 @@ impl CraneliftCompiler {
 impl Compiler for CraneliftCompiler {
     fn compile(&self, request: &CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
         let catches = request.module.function(request.function).is_some_and(|record| record.handlers_len > 0);
-        let translate: Translate<'_> = &|func, context, config| translate::function(request, func, context, config, None);
-        let inline: Inline<'_> = &|context, config| inline::inline(request, context, config);
+        let walked = Walked::new(request.module, request.counts);
+        let translate: Translate<'_> = &|func, context, config| translate::function(request, &walked, func, context, config, None);
+        let inline: Inline<'_> = &|context, config| inline::inline(request, &walked, context, config);
         self.generate(request.settings, request.tier, catches, translate, inline).map_err(|fault| fault.at(request.function))
     }
 

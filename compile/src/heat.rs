@@ -7,6 +7,10 @@
 //! ```
 //! What a trap, an exit or an exception cut off is counted as if it had gone on: a count may be too high, but 0 is never wrong.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::rc::Rc;
 use trjit_code::BranchCounts;
 use trjit_module::flat::FunctionRecord;
 use trjit_module::{FuncIndex, Module, body_reader};
@@ -65,9 +69,31 @@ pub enum WalkError {
     Operator(#[from] wasmparser::Error),
 }
 
+/// The counts of the functions that one compilation looks at, each of which is walked once.
+pub(crate) struct Walked<'a> {
+    module: &'a Module,
+    counts: &'a dyn BranchCounts,
+    /// Looked up by key only: hash order does not reach the code.
+    known: RefCell<HashMap<FuncIndex, Option<Rc<[Executed]>>>>,
+}
+
+impl<'a> Walked<'a> {
+    pub fn new(module: &'a Module, counts: &'a dyn BranchCounts) -> Walked<'a> {
+        Walked { module, counts, known: RefCell::default() }
+    }
+
+    /// As [`executed`].
+    pub fn executed(&self, function: FuncIndex) -> Result<Option<Rc<[Executed]>>, WalkError> {
+        match self.known.borrow_mut().entry(function) {
+            Entry::Occupied(known) => Ok(known.get().clone()),
+            Entry::Vacant(unknown) => Ok(unknown.insert(executed(self.module, function, self.counts)?.map(Rc::from)).clone()),
+        }
+    }
+}
+
 /// What the translator asks, instruction by instruction in their order.
 pub(crate) struct Heat {
-    executed: Vec<Executed>,
+    executed: Rc<[Executed]>,
     /// Position of the function's first instruction.
     first: u32,
     next: usize,
@@ -75,8 +101,8 @@ pub(crate) struct Heat {
 
 impl Heat {
     /// `None` where nothing is known of the function.
-    pub fn of(module: &Module, function: FuncIndex, first: u32, counts: &dyn BranchCounts) -> Result<Option<Heat>, WalkError> {
-        Ok(executed(module, function, counts)?.map(|executed| Heat { executed, first, next: 0 }))
+    pub fn of(walked: &Walked<'_>, function: FuncIndex, first: u32) -> Result<Option<Heat>, WalkError> {
+        Ok(walked.executed(function)?.map(|executed| Heat { executed, first, next: 0 }))
     }
 
     /// Whether training never executed the instruction at that position, which lies behind those asked about before.

@@ -5,7 +5,7 @@
 
 use crate::env::FUNCTIONS;
 use crate::fault::{Fault, Res};
-use crate::heat::{Executed, executed};
+use crate::heat::Walked;
 use crate::translate::{self, Caller};
 use cranelift_codegen::Context;
 use cranelift_codegen::inline::{Inline, InlineCommand};
@@ -14,8 +14,6 @@ use cranelift_codegen::isa::TargetFrontendConfig;
 use cranelift_frontend::FunctionBuilderContext;
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use trjit_code::place;
 use trjit_code::{CompileRequest, InlinedPlace, Tier};
 use trjit_module::FuncIndex;
@@ -34,14 +32,19 @@ const BUDGET: u32 = 2000;
 const DEPTH: usize = 6;
 
 /// Inlines what is worth it in the function of a request, whose IR stands in `context`; the places of what was put there.
-pub fn inline(request: &CompileRequest<'_>, context: &mut Context, config: TargetFrontendConfig) -> Res<Vec<InlinedPlace>> {
+pub fn inline(
+    request: &CompileRequest<'_>,
+    walked: &Walked<'_>,
+    context: &mut Context,
+    config: TargetFrontendConfig,
+) -> Res<Vec<InlinedPlace>> {
     let catches = request.module.function(request.function).is_some_and(|record| record.handlers_len > 0);
     let is_counted = request.counts.entries(request.function).is_some_and(|entries| entries > 0);
     if request.tier != Tier::Ap4 || request.entry != trjit_code::Entry::Start || catches || !is_counted {
         return Ok(Vec::new());
     }
     let places = RefCell::new(Vec::new());
-    let mut inliner = Inliner { request, config, places: &places, counted: HashMap::new(), budget: BUDGET, fault: None };
+    let mut inliner = Inliner { request, walked, config, places: &places, budget: BUDGET, fault: None };
     let has_inlined = context.inline(&mut inliner)?;
     if let Some(fault) = inliner.fault {
         return Err(fault);
@@ -83,10 +86,9 @@ fn settle_places(func: &mut Function) {
 
 struct Inliner<'a> {
     request: &'a CompileRequest<'a>,
+    walked: &'a Walked<'a>,
     config: TargetFrontendConfig,
     places: &'a RefCell<Vec<InlinedPlace>>,
-    /// How often instructions of functions were executed, of those that were asked about. Looked up by key only.
-    counted: HashMap<FuncIndex, Option<Vec<Executed>>>,
     /// Bytes of wasm that may still be inlined.
     budget: u32,
     fault: Option<Fault>,
@@ -105,6 +107,7 @@ impl Inliner<'_> {
         let known = self.places.borrow().len();
         translate::function(
             &request,
+            self.walked,
             &mut body,
             &mut FunctionBuilderContext::new(),
             self.config,
@@ -121,7 +124,7 @@ impl Inliner<'_> {
         Ok(Some(body))
     }
 
-    fn is_worth_it(&mut self, callee: FuncIndex, place: u32) -> Res<bool> {
+    fn is_worth_it(&self, callee: FuncIndex, place: u32) -> Res<bool> {
         let module = self.request.module;
         let Some(record) = module.function(callee).filter(|record| record.handlers_len == 0) else { return Ok(false) };
         let len = record.body.len;
@@ -141,15 +144,11 @@ impl Inliner<'_> {
     }
 
     /// How often the instruction at a position was executed.
-    fn executions(&mut self, position: u32) -> Res<u64> {
-        let (module, counts) = (self.request.module, self.request.counts);
+    fn executions(&self, position: u32) -> Res<u64> {
+        let module = self.request.module;
         let Some(function) = module.function_at(position) else { return Ok(0) };
         let Some(record) = module.function(function) else { return Ok(0) };
-        let steps = match self.counted.entry(function) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(unknown) => unknown.insert(executed(module, function, counts)?),
-        };
-        let Some(steps) = steps else { return Ok(0) };
+        let Some(steps) = self.walked.executed(function)? else { return Ok(0) };
         let ip = position - record.code_start;
         Ok(steps.binary_search_by_key(&ip, |step| step.ip).map_or(0, |found| steps[found].count))
     }

@@ -25,7 +25,7 @@ use self::exceptions::TryScope;
 use self::locals::Locals;
 use crate::env::Env;
 use crate::fault::{Fault, Res};
-use crate::heat::Heat;
+use crate::heat::{Heat, Walked};
 use crate::signature::{self, clif_type, clif_type_of, returns_by_pointer};
 use crate::slots::Slots;
 use crate::state::{BlockSig, Frame, FrameKind};
@@ -115,6 +115,7 @@ pub struct Caller<'a> {
 /// Fills `func` with the request's IR; with a caller the body's instructions have places of their own.
 pub fn function<'a>(
     request: &CompileRequest<'a>,
+    walked: &Walked<'_>,
     func: &mut Function,
     context: &mut FunctionBuilderContext,
     config: TargetFrontendConfig,
@@ -148,7 +149,7 @@ pub fn function<'a>(
         known_base: None,
         scratch: None,
         opcodes: Opcodes { bytes: body.as_bytes(), start: record.body.offset },
-        heat: Heat::of(module, request.function, first, request.counts)?,
+        heat: Heat::of(walked, request.function, first)?,
         caller,
         fuel_used: 0,
         branch_args: Vec::new(),
