@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use std::time::Duration;
 use trjit_code::MemoryStyle;
 use trjit_module::vm::MEMORY_RESERVATION;
+use trjit_runtime::{Tunable, Tunables};
 
 /// What the groups say, together.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Options {
     pub inherit_env: bool,
     /// Memories are checked, though they could be reserved.
     pub checked_memories: bool,
+    /// The runtime's thresholds, each a key of `-O`.
+    pub tunables: Tunables,
 }
 
 /// A key of a group, and what it does.
@@ -141,8 +144,12 @@ impl Options {
 
     pub fn parse(guest: &Guest) -> Result<Options> {
         let mut options = Options::default();
-        let groups =
-            [("-W", &guest.wasm, WASM), ("-S", &guest.wasi, WASI), ("-C", &guest.codegen, CODEGEN), ("-O", &guest.optimize, OPTIMIZE)];
+        let groups = [
+            ("-W", &guest.wasm, WASM),
+            ("-S", &guest.wasi, WASI),
+            ("-C", &guest.codegen, CODEGEN),
+            (OPTIMIZE_LETTER, &guest.optimize, OPTIMIZE),
+        ];
         for (letter, texts, keys) in groups {
             for item in texts.iter().flat_map(|text| text.split(',')).filter(|item| !item.is_empty()) {
                 apply(&mut options, letter, item, keys).with_context(|| format!("option {letter} {item}"))?;
@@ -154,14 +161,36 @@ impl Options {
 
 fn apply(options: &mut Options, letter: &str, item: &str, keys: &[Key]) -> Result<()> {
     let (name, value) = item.split_once('=').unwrap_or((item, ""));
+    let tunables = if letter == OPTIMIZE_LETTER { Tunables::ALL } else { &[] };
     if name == "help" {
-        keys.iter().for_each(|key| ui::line(&format!("{letter} {:<20} {}", key.name, key.help)));
+        list(letter, keys, tunables);
         std::process::exit(0);
     }
+    if let Some(tunable) = tunables.iter().find(|tunable| tunable.is_named(name)) {
+        return tunable.set(&mut options.tunables, value).map_err(anyhow::Error::msg);
+    }
     let Some(key) = keys.iter().find(|key| key.name == name) else {
-        bail!("unknown key `{name}`; known keys: {}", keys.iter().map(|key| key.name).collect::<Vec<_>>().join(", "));
+        let known = keys.iter().map(|key| key.name.to_string()).chain(tunables.iter().map(key_of));
+        bail!("unknown key `{name}`; known keys: {}", known.collect::<Vec<_>>().join(", "));
     };
     (key.apply)(options, value).map_err(anyhow::Error::msg)
+}
+
+/// The letter of the group that tunables belong to.
+const OPTIMIZE_LETTER: &str = "-O";
+
+/// A tunable as a key.
+fn key_of(tunable: &Tunable) -> String {
+    tunable.name.replace('_', "-")
+}
+
+fn list(letter: &str, keys: &[Key], tunables: &[Tunable]) {
+    keys.iter().for_each(|key| ui::line(&format!("{letter} {:<20} {}", key.name, key.help)));
+    let defaults = Tunables::default();
+    for tunable in tunables {
+        let Tunable { unit, help, .. } = tunable;
+        ui::line(&format!("{letter} {:<20}{help} [{unit}; default: {}]", key_of(tunable), tunable.get(&defaults)));
+    }
 }
 
 fn flag(value: &str) -> Result<bool, String> {
@@ -174,4 +203,21 @@ fn flag(value: &str) -> Result<bool, String> {
 
 fn number(value: &str) -> Result<u64, String> {
     value.parse().map_err(|_| format!("`{value}` is not a number"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The page of the command line has a row for each key, with its unit and default as the code has them.
+    #[test]
+    fn each_tunable_is_documented_as_it_is() {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cli.md")).expect("the page is there");
+        let defaults = Tunables::default();
+        let row = |tunable: &Tunable| format!("| `-O {}` | {} | {} |", key_of(tunable), tunable.unit, tunable.get(&defaults));
+        let missing: Vec<String> = Tunables::ALL.iter().map(row).filter(|row| !page.contains(row.as_str())).collect();
+        assert!(missing.is_empty(), "docs/cli.md lacks rows that begin with {missing:#?}");
+        let table = page.split_once("### Tunables").and_then(|(_, rest)| rest.split_once("\n#")).expect("the page has the section").0;
+        assert_eq!(table.matches("\n| `-O ").count(), Tunables::ALL.len(), "a row is left of a tunable that is gone");
+    }
 }

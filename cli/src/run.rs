@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use trjit_cache_format::{ModuleId, Refusal};
 use trjit_code::Compiler;
-use trjit_runtime::{Config, Engine, Module, Store, Tunables};
+use trjit_runtime::{Config, Engine, Module, Store};
 use trjit_runtime_loader::MappedCache;
 
 /// Runs a program to its end, and gives the exit status, with which the process is to end: what the run held is left to the system, which frees it faster.
@@ -60,7 +60,8 @@ pub fn execute(run: &Run, linked: &Linked, mut timings: Timings) -> Result<u8> {
 
 fn config(run: &Run, options: &Options, linked: &Linked) -> Result<Config> {
     let compiler = compiler(run, linked)?;
-    let mut tunables = Tunables { background: run.jit != Some(Jit::Sync), ..Tunables::default() };
+    let mut tunables = options.tunables;
+    tunables.background &= run.jit != Some(Jit::Sync);
     tunables.call_threshold = run.call_threshold.unwrap_or(tunables.call_threshold);
     tunables.loop_threshold = run.loop_threshold.unwrap_or(tunables.loop_threshold);
     tunables.max_wasm_stack = options.max_wasm_stack.unwrap_or(tunables.max_wasm_stack);

@@ -4,11 +4,13 @@
 
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::events::{CompilationEvent, Task};
 use crate::jit;
+use crate::queue::Heat;
 use crate::sys::{self, Registration};
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use trjit_code::{CompiledFunction, InlinedPlace};
 use trjit_module::vm::VmTrampolines;
@@ -125,8 +127,8 @@ pub(crate) struct ModuleCode {
     type_ids: Box<[u32]>,
     /// The numbers of [`VmTrampolines`], read by stubs without locks.
     trampolines: Box<[[AtomicI32; TRAMPOLINES]]>,
-    /// By defined function: whether its code was asked for. Made with the first request: a start on a cache makes none.
-    requested: OnceLock<Box<[AtomicU8]>>,
+    /// By defined function: how hot it was when its code was asked for, and since; 0 before that. Made with the first request: a start on a cache makes none.
+    requested: OnceLock<Arc<[AtomicU32]>>,
     /// Why the system gave no place for code.
     refusal: OnceLock<String>,
     /// Training only.
@@ -141,6 +143,8 @@ struct State {
     /// Functions compiled in this process.
     installed: Vec<(FuncIndex, i32)>,
     loops: HashMap<(FuncIndex, u32), LoopCode>,
+    /// Of loops whose code was asked for.
+    loop_heat: HashMap<(FuncIndex, u32), Heat>,
 }
 
 /// Code for a loop of an interpreted function.
@@ -153,13 +157,26 @@ pub(crate) enum LoopCode {
     Ready(i32),
 }
 
+/// The answer to who asks for a loop's code.
+pub(crate) enum Asked {
+    /// Nobody did before: whoever did is to see that it is made.
+    First(Heat),
+    Before(LoopCode),
+}
+
 /// What a compilation is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Purpose {
+#[non_exhaustive]
+pub enum Purpose {
+    /// A function, from its start.
     Function(FuncIndex),
+    /// A function from the loop on whose first instruction stands at this position in the module's code.
     Loop(FuncIndex, u32),
+    /// The crossing from slots to compiled code of a type.
     ToNative(TypeIndex),
+    /// The crossing from compiled code of a type to slots.
     ToInterpreter(TypeIndex),
+    /// The crossing of a tail call from slots to compiled code of a type.
     TailToNative(TypeIndex),
 }
 
@@ -204,7 +221,7 @@ impl ModuleCode {
         for ty in 0..module.types().len() as u32 {
             type_ids.push(engine.type_id(module.func_type(TypeIndex(ty)), &type_ids));
         }
-        Arc::new(ModuleCode {
+        let code = Arc::new(ModuleCode {
             engine: engine.clone(),
             _registration: registration,
             image,
@@ -220,7 +237,13 @@ impl ModuleCode {
             recording: engine.records().then(|| Recording::new(&module)),
             state: Mutex::default(),
             module,
-        })
+        });
+        if let Some((cache, image)) = code.cache.as_deref().zip(code.image.as_ref()) {
+            // SAFETY: the cache's text lies at the image's base, readable, for as long as the image lives.
+            let text = unsafe { std::slice::from_raw_parts(image.base(), cache.file().text().len()) };
+            code.tell(|| CompilationEvent::Mapped { cache, text });
+        }
+        code
     }
 
     pub fn engine(&self) -> &Engine {
@@ -358,21 +381,31 @@ impl ModuleCode {
         let _ = self.refusal.set(reason);
     }
 
-    /// Whether this is the first request for a function's code.
-    pub fn request(&self, function: FuncIndex) -> bool {
-        let requested = self.requested.get_or_init(|| self.module.functions().iter().map(|_| AtomicU8::new(0)).collect());
-        let defined = self.module.defined_index(function);
-        defined.is_some_and(|defined| requested[defined.index()].swap(1, Ordering::Relaxed) == 0)
+    /// Counts a request for a function's code, which `heat` more calls and back-edges led to; the first one gives the place of that count.
+    pub fn request(&self, function: FuncIndex, heat: u32) -> Option<Heat> {
+        let defined = self.module.defined_index(function)?;
+        let requested = self.requested.get_or_init(|| self.module.functions().iter().map(|_| AtomicU32::new(0)).collect());
+        let place = Heat::new(Arc::clone(requested), defined.index());
+        (place.add(heat.max(1)) == 0).then_some(place)
     }
 
-    /// The state of a loop's code; a loop that nobody asked for yet becomes requested, and the result is `None`.
-    pub fn request_loop(&self, function: FuncIndex, offset: u32) -> Option<LoopCode> {
+    /// Asks for a loop's code, which `heat` more calls and back-edges led to; a loop that nobody asked for yet becomes requested.
+    pub fn request_loop(&self, function: FuncIndex, offset: u32, heat: u32) -> Asked {
         let mut state = self.lock();
-        let known = state.loops.get(&(function, offset)).copied();
-        if known.is_none() {
-            state.loops.insert((function, offset), LoopCode::Requested);
+        match state.loops.get(&(function, offset)) {
+            Some(&known) => {
+                state.loop_heat.get(&(function, offset)).into_iter().for_each(|place| {
+                    place.add(heat);
+                });
+                Asked::Before(known)
+            }
+            None => {
+                let place = Heat::alone(heat);
+                state.loops.insert((function, offset), LoopCode::Requested);
+                state.loop_heat.insert((function, offset), place.clone());
+                Asked::First(place)
+            }
         }
-        known
     }
 
     /// Whether the trampoline that code of this type needs before it can be entered is missing.
@@ -380,28 +413,46 @@ impl ModuleCode {
         self.trampolines[ty.index()][0].load(Ordering::Acquire) == 0
     }
 
-    /// Notes that there will be no code for this purpose.
-    pub fn failed(&self, purpose: Purpose) {
-        if let Purpose::Loop(function, offset) = purpose {
-            self.lock().loops.insert((function, offset), LoopCode::Failed);
+    /// Tells the engine's hook, where there is one, what happened.
+    pub fn tell<'a>(&self, event: impl FnOnce() -> CompilationEvent<'a>) {
+        if let Some(hook) = self.engine.compilation_hook() {
+            hook(&self.module, &event());
         }
     }
 
+    /// Notes that there will be no code from this task.
+    pub fn failed(&self, task: Task, reason: &str) {
+        if let Purpose::Loop(function, offset) = task.purpose {
+            self.lock().loops.insert((function, offset), LoopCode::Failed);
+        }
+        self.tell(|| CompilationEvent::Failed { task, reason });
+    }
+
     /// Makes code executable and then reachable: trampolines first, then functions in the jump tables of all instances.
-    pub fn publish(&self, units: &[(Purpose, CompiledFunction)]) {
+    pub fn publish(&self, units: &[(Task, CompiledFunction)]) {
         let Some(image) = &self.image else { return };
-        let batch: Vec<PublishUnit<'_>> = units.iter().map(|(purpose, code)| PublishUnit { code, kind: unit_kind(*purpose) }).collect();
+        let batch: Vec<PublishUnit<'_>> = units.iter().map(|(task, code)| PublishUnit { code, kind: unit_kind(task.purpose) }).collect();
         let offsets = match image.publish(&batch) {
             Ok(offsets) => offsets,
             Err(error) => {
                 if let PublishError::Executable { .. } = error {
                     self.refuse_code(error.to_string());
                 }
-                units.iter().for_each(|(purpose, _)| self.failed(*purpose));
+                units.iter().for_each(|(task, _)| self.failed(*task, &error.to_string()));
                 return;
             }
         };
-        let placed = || units.iter().map(|(purpose, _)| *purpose).zip(offsets.iter().copied());
+        self.install(units, &offsets);
+        for ((task, unit), &offset) in units.iter().zip(&offsets) {
+            // SAFETY: so many bytes were published at this offset; they can be read, are never written, and live as long as the image.
+            let code = unsafe { std::slice::from_raw_parts(self.address(offset), unit.bytes.len()) };
+            self.tell(|| CompilationEvent::Installed { task: *task, code });
+        }
+    }
+
+    /// Makes published code reachable.
+    fn install(&self, units: &[(Task, CompiledFunction)], offsets: &[i32]) {
+        let placed = || units.iter().map(|(task, _)| task.purpose).zip(offsets.iter().copied());
         for (purpose, offset) in placed() {
             match purpose {
                 Purpose::ToNative(ty) => self.trampolines[ty.index()][0].store(offset, Ordering::Release),
@@ -422,6 +473,7 @@ impl ModuleCode {
                 }
                 Purpose::Loop(function, at) => {
                     state.loops.insert((function, at), LoopCode::Ready(offset));
+                    state.loop_heat.remove(&(function, at));
                 }
                 Purpose::ToNative(_) | Purpose::ToInterpreter(_) | Purpose::TailToNative(_) => {}
             }

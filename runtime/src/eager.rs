@@ -2,6 +2,7 @@
 
 use crate::code::{Module, Purpose};
 use crate::jit;
+use std::time::Duration;
 use trjit_module::FuncIndex;
 
 impl Module {
@@ -18,8 +19,8 @@ impl Module {
         let Ok(cached) = code.new_jump_table() else { return 0 };
         let defined = code.module().imported_functions()..code.module().function_count();
         let mut units = Vec::new();
-        for function in defined.map(FuncIndex).filter(|&function| cached.get(function) == 0 && code.request(function)) {
-            jit::compile(code, Purpose::Function(function), &mut units);
+        for function in defined.map(FuncIndex).filter(|&function| cached.get(function) == 0 && code.request(function, 0).is_some()) {
+            jit::compile(code, jit::task(code, Purpose::Function(function)), Duration::ZERO, &mut units);
         }
         code.publish(&units);
         self.compiled_functions() - before

@@ -2,10 +2,12 @@
 
 use crate::counters::{Counters, EngineCounters};
 use crate::deadline::Clock;
-use crate::jit::JitQueue;
+use crate::events::CompilationHook;
+use crate::queue::JitQueue;
 use crate::sys::AddressSpace;
 use crate::tunables::Tunables;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use trjit_code::{Compiler, CpuFeatures, CpuLevel, MemoryStyle, Settings};
 use trjit_module::{FuncType, HeapType, RefType, TypeIndex, ValType};
@@ -22,6 +24,8 @@ pub struct Config {
     pub settings: Settings,
     /// Whether all that instances do is recorded; see [`record_profile`](Config::record_profile).
     pub record_profile: bool,
+    /// Is told what happens to code; see [`compilation_hook`](Config::compilation_hook).
+    pub compilation_hook: Option<CompilationHook>,
 }
 
 impl Default for Config {
@@ -31,6 +35,7 @@ impl Default for Config {
             tunables: Tunables::default(),
             settings: Settings { features: CpuLevel::best_for(CpuFeatures::host()).features(), memory: MemoryStyle::Reserved, fuel: false },
             record_profile: false,
+            compilation_hook: None,
         }
     }
 }
@@ -72,6 +77,12 @@ impl Config {
         self
     }
 
+    /// Sets who is told of each compilation, installation, side exit and withdrawal of code; see [`CompilationHook`]. Without a hook events cost nothing.
+    pub fn compilation_hook(&mut self, hook: CompilationHook) -> &mut Config {
+        self.compilation_hook = Some(hook);
+        self
+    }
+
     /// Sets the bytes of native stack for guests.
     pub fn max_wasm_stack(&mut self, bytes: usize) -> &mut Config {
         self.tunables.max_wasm_stack = bytes;
@@ -104,6 +115,7 @@ struct Inner {
     /// Ids by the bytes of parameters and results.
     types: Mutex<HashMap<TypeKey, u32>>,
     jit: OnceLock<JitQueue>,
+    tasks: AtomicU32,
     clock: Arc<Clock>,
     counters: Mutex<EngineCounters>,
 }
@@ -125,6 +137,7 @@ impl Engine {
             space,
             types: Mutex::default(),
             jit: OnceLock::new(),
+            tasks: AtomicU32::new(0),
             clock: Arc::default(),
             counters: Mutex::default(),
         }))
@@ -196,9 +209,18 @@ impl Engine {
         self.0.config.record_profile
     }
 
-    /// The queue of functions to compile; its thread starts with the first one.
+    /// The queue of what is to be compiled; its threads start when there is something.
     pub(crate) fn jit(&self) -> &JitQueue {
-        self.0.jit.get_or_init(JitQueue::start)
+        self.0.jit.get_or_init(|| JitQueue::new(self.tunables().compile_threads))
+    }
+
+    /// The number of a new compilation, from 1.
+    pub(crate) fn next_task(&self) -> u32 {
+        self.0.tasks.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(crate) fn compilation_hook(&self) -> Option<&CompilationHook> {
+        self.0.config.compilation_hook.as_ref()
     }
 
     /// The number by which equal function types of all modules know each other.

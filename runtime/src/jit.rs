@@ -1,137 +1,124 @@
-//! Tier-up in the process: what has become hot in the interpreter is compiled, on a thread of its own or at once, and published.
+//! Tier-up in the process: what has become hot in the interpreter is compiled, on threads of their own or at once, and published.
 
-use crate::code::{LoopCode, ModuleCode, Purpose};
+use crate::code::{Asked, LoopCode, ModuleCode, Purpose};
+use crate::events::{CompilationEvent, Stopwatch, Task};
 use crate::instance::InstanceInner;
+use crate::queue::{Heat, Job};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use trjit_code::{CompileRequest, CompiledFunction, Entry, NoCounts, NoDirectCalls, Tier};
+use std::time::Duration;
+use trjit_code::{CompileError, CompileRequest, CompiledFunction, Entry, NoCounts, NoDirectCalls, Tier};
 use trjit_module::FuncIndex;
-
-/// One function or loop to compile.
-struct Job {
-    code: Arc<ModuleCode>,
-    purpose: Purpose,
-}
-
-/// The way to the compiling thread.
-pub(crate) struct JitQueue(Option<Sender<Job>>);
-
-impl JitQueue {
-    /// Starts the thread. Where the system gives none, compilation happens at once.
-    pub fn start() -> JitQueue {
-        let (sender, receiver) = channel();
-        let thread = std::thread::Builder::new().name("trjit-compile".to_string()).spawn(move || work(&receiver));
-        JitQueue(thread.is_ok().then_some(sender))
-    }
-
-    /// False where nobody will do the job.
-    fn send(&self, job: Job) -> bool {
-        self.0.as_ref().is_some_and(|sender| sender.send(job).is_ok())
-    }
-}
-
-/// Compiles what comes, and publishes together what had been waiting together.
-fn work(jobs: &Receiver<Job>) {
-    while let Ok(first) = jobs.recv() {
-        let code = Arc::clone(&first.code);
-        let batch = code.engine().tunables().publish_batch;
-        let mut units = Vec::new();
-        let mut next = Some(first);
-        while let Some(job) = next.take() {
-            if !Arc::ptr_eq(&job.code, &code) {
-                compile_and_publish(&job.code, job.purpose);
-            } else {
-                compile(&code, job.purpose, &mut units);
-            }
-            if units.len() < batch {
-                next = jobs.try_recv().ok();
-            }
-        }
-        code.publish(&units);
-    }
-}
-
-fn compile_and_publish(code: &ModuleCode, purpose: Purpose) {
-    let mut units = Vec::new();
-    compile(code, purpose, &mut units);
-    code.publish(&units);
-}
 
 /// Compiles and publishes on another thread, and waits for it: the code generator needs more stack than a guest may have left.
 pub(crate) fn compile_elsewhere(code: &ModuleCode, purpose: Purpose) {
+    let task = task(code, purpose);
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("trjit-compile".to_string());
         // Without a thread there is no code; the callers can do without.
-        let _ = thread.spawn_scoped(scope, || compile_and_publish(code, purpose));
+        let _ = thread.spawn_scoped(scope, || {
+            let mut units = Vec::new();
+            compile(code, task, Duration::ZERO, &mut units);
+            code.publish(&units);
+        });
     });
 }
 
-/// Compiles for one purpose, and the trampoline that its code needs to be entered.
-pub(crate) fn compile(code: &ModuleCode, purpose: Purpose, units: &mut Vec<(Purpose, CompiledFunction)>) {
-    let Some(compiler) = code.engine().compiler() else { return };
-    let (module, settings) = (code.module(), code.engine().settings());
-    let (function, entry) = match purpose {
-        Purpose::Function(function) => (function, Entry::Start),
-        Purpose::Loop(function, offset) => (function, Entry::At(offset)),
-        Purpose::ToInterpreter(ty) => {
-            units.extend(compiler.to_interpreter(module, ty, settings).map(|unit| (purpose, unit)));
-            return;
-        }
-        Purpose::TailToNative(ty) => {
-            units.extend(compiler.tail_to_native(module, ty, settings).map(|unit| (purpose, unit)));
-            return;
-        }
-        Purpose::ToNative(ty) => {
-            units.extend(compiler.to_native(module, ty, settings).map(|unit| (purpose, unit)));
-            return;
-        }
+/// A new task for a purpose.
+pub(crate) fn task(code: &ModuleCode, purpose: Purpose) -> Task {
+    let tier = match purpose {
+        Purpose::Function(_) | Purpose::Loop(..) => Some(Tier::Ap4),
+        Purpose::ToNative(_) | Purpose::ToInterpreter(_) | Purpose::TailToNative(_) => None,
     };
-    let ty = module.type_of(function);
-    let trampoline = Purpose::ToNative(ty);
-    if entry == Entry::Start && code.misses_to_native(ty) && !units.iter().any(|(known, _)| *known == trampoline) {
-        compile(code, trampoline, units);
-        if units.last().is_none_or(|(last, _)| *last != trampoline) {
-            return;
-        }
+    Task { id: code.engine().next_task(), purpose, tier }
+}
+
+/// Does one task, and what its code needs to be entered: a trampoline. What comes out is added to `units`; `waited` is told to the hook.
+pub(crate) fn compile(code: &ModuleCode, task: Task, waited: Duration, units: &mut Vec<(Task, CompiledFunction)>) {
+    if let Purpose::Function(function) = task.purpose
+        && !add_trampoline(code, function, units)
+    {
+        return code.failed(task, "the crossing to its code can not be made");
     }
-    let request = CompileRequest { module, function, tier: Tier::Ap4, entry, settings, direct_calls: &NoDirectCalls, counts: &NoCounts };
-    match compiler.compile(&request) {
-        Ok(unit) => units.push((purpose, unit)),
-        Err(_) => code.failed(purpose),
+    let clock = Stopwatch::start(code.engine());
+    match translate(code, task) {
+        Some(Ok(unit)) => {
+            let code_bytes = unit.bytes.len();
+            code.tell(|| CompilationEvent::Compiled { task, code_bytes, took: clock.elapsed(), waited });
+            units.push((task, unit));
+        }
+        Some(Err(error)) => code.failed(task, &error.to_string()),
+        None => code.failed(task, "there is no compiler"),
     }
 }
 
-/// Has a job done, by the thread or at once.
-fn submit(code: &Arc<ModuleCode>, purpose: Purpose) {
-    if code.engine().tunables().background && code.engine().jit().send(Job { code: Arc::clone(code), purpose }) {
-        return;
+/// Adds the trampoline that a function's code needs before it can be entered, where it is missing. False where it can not be made.
+fn add_trampoline(code: &ModuleCode, function: FuncIndex, units: &mut Vec<(Task, CompiledFunction)>) -> bool {
+    let ty = code.module().type_of(function);
+    let trampoline = Purpose::ToNative(ty);
+    if !code.misses_to_native(ty) || units.iter().any(|(known, _)| known.purpose == trampoline) {
+        return true;
+    }
+    compile(code, task(code, trampoline), Duration::ZERO, units);
+    units.last().is_some_and(|(last, _)| last.purpose == trampoline)
+}
+
+/// The compiler's answer; none without a compiler.
+fn translate(code: &ModuleCode, task: Task) -> Option<Result<CompiledFunction, CompileError>> {
+    let compiler = code.engine().compiler()?;
+    let (module, settings) = (code.module(), code.engine().settings());
+    let function = |function, entry| {
+        let tier = task.tier.unwrap_or(Tier::Ap4);
+        compiler.compile(&CompileRequest { module, function, tier, entry, settings, direct_calls: &NoDirectCalls, counts: &NoCounts })
+    };
+    Some(match task.purpose {
+        Purpose::Function(index) => function(index, Entry::Start),
+        Purpose::Loop(index, offset) => function(index, Entry::At(offset)),
+        Purpose::ToNative(ty) => compiler.to_native(module, ty, settings),
+        Purpose::ToInterpreter(ty) => compiler.to_interpreter(module, ty, settings),
+        Purpose::TailToNative(ty) => compiler.tail_to_native(module, ty, settings),
+    })
+}
+
+/// Has something done, by the threads or at once.
+fn submit(code: &Arc<ModuleCode>, purpose: Purpose, heat: Heat) {
+    if code.engine().tunables().background {
+        let task = task(code, purpose);
+        code.tell(|| CompilationEvent::Requested { task, heat: heat.get() });
+        let job = Job { code: Arc::downgrade(code), task, heat, waiting: Stopwatch::start(code.engine()) };
+        if code.engine().jit().submit(job) {
+            return;
+        }
     }
     compile_elsewhere(code, purpose);
 }
 
-/// Asks for a function's code, the first time; it appears in the jump tables when it is ready.
-pub(crate) fn request_function(instance: &InstanceInner, function: FuncIndex) {
+/// A function has become hot: `heat` more calls and back-edges were counted. Asks for its code the first time; it appears in the jump tables when it is ready.
+pub(crate) fn request_function(instance: &InstanceInner, function: FuncIndex, heat: u32) {
     let code = &instance.code;
-    if code.engine().compiler().is_some() && code.takes_code() && code.request(function) {
-        submit(code, Purpose::Function(function));
+    if code.engine().compiler().is_some()
+        && code.takes_code()
+        && let Some(heat) = code.request(function, heat)
+    {
+        submit(code, Purpose::Function(function), heat);
     }
 }
 
-/// Code for the loop whose first instruction stands at `offset`, or null; asks for it the first time.
-pub(crate) fn loop_entry(instance: &InstanceInner, function: FuncIndex, offset: u32) -> *const u8 {
+/// Code for the loop whose first instruction stands at `offset`, or null; asks for it the first time. `heat` more calls and back-edges of its function were counted.
+pub(crate) fn loop_entry(instance: &InstanceInner, function: FuncIndex, offset: u32, heat: u32) -> *const u8 {
     let code = &instance.code;
     if code.engine().compiler().is_none() || !code.takes_code() {
         return std::ptr::null();
     }
-    let mut state = code.request_loop(function, offset);
-    if state.is_none() {
-        submit(code, Purpose::Loop(function, offset));
-        if !code.engine().tunables().background {
-            state = code.request_loop(function, offset);
-        }
+    let mut asked = code.request_loop(function, offset, heat);
+    if let Asked::First(heat) = asked {
+        submit(code, Purpose::Loop(function, offset), heat);
+        asked = match code.engine().tunables().background {
+            true => Asked::Before(LoopCode::Requested),
+            false => code.request_loop(function, offset, 0),
+        };
     }
-    match state {
-        Some(LoopCode::Ready(offset)) => code.address(offset),
-        Some(LoopCode::Requested | LoopCode::Failed) | None => std::ptr::null(),
+    match asked {
+        Asked::Before(LoopCode::Ready(offset)) => code.address(offset),
+        Asked::Before(LoopCode::Requested | LoopCode::Failed) | Asked::First(_) => std::ptr::null(),
     }
 }

@@ -1,41 +1,143 @@
-//! Every threshold of the runtime, with its unit and the reason for its value.
+//! Every threshold of the runtime, with its unit and the reason for its value. Each is a field of [`Tunables`], an entry of [`Tunables::ALL`], and so a key of the command
+//! line's `-O`: one definition makes all three.
 
-/// When code moves up a tier, and how much stack guests get. Defaults suit command-line programs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tunables {
-    /// Calls (plus back-edges) of an interpreted function before it is compiled. Compiling a function costs about what some thousand interpreted
-    /// instructions cost, so functions called a few times are not worth it.
-    pub call_threshold: u32,
-    /// Back-edges (plus calls) of a running function before compiled code for the loop is asked for.
-    pub loop_threshold: u32,
-    /// How many more of the same pass before the interpreter looks again whether code has arrived.
-    pub recheck_interval: u32,
-    /// Compile on a thread of its own while the interpreter goes on; without it the guest waits, and runs are deterministic.
-    pub background: bool,
-    /// Functions that are waiting are published together, up to this many: pages of code are never shared by two publications.
-    pub publish_batch: usize,
-    /// Bytes of native stack for compiled code and the crossings between tiers.
-    pub max_wasm_stack: usize,
-    /// Bytes of the interpreter's value stack (locals and operands).
-    pub interpreter_stack: usize,
-    /// Most suspended interpreted callers.
-    pub interpreter_frames: usize,
-    /// Bytes of a memory's image that are copied from the cache rather than mapped: a mapping has its price, and each page that is written is copied anyway.
-    pub copied_image: usize,
+/// A tunable that can be read and set by its name.
+pub struct Tunable {
+    /// The field, words joined by dashes instead of underscores are accepted, too.
+    pub name: &'static str,
+    /// What its number counts.
+    pub unit: &'static str,
+    /// What it decides, and why its default is what it is.
+    pub help: &'static str,
+    get: fn(&Tunables) -> String,
+    set: fn(&mut Tunables, &str) -> Result<(), String>,
 }
 
-impl Default for Tunables {
-    fn default() -> Tunables {
-        Tunables {
-            call_threshold: 400,
-            loop_threshold: 3000,
-            recheck_interval: 500,
-            background: true,
-            publish_batch: 2,
-            max_wasm_stack: 1 << 20,
-            interpreter_stack: 8 << 20,
-            interpreter_frames: 1 << 16,
-            copied_image: 16 << 10,
+impl Tunable {
+    /// The value as text.
+    pub fn get(&self, tunables: &Tunables) -> String {
+        (self.get)(tunables)
+    }
+
+    /// Sets it from text; the error tells what was expected.
+    pub fn set(&self, tunables: &mut Tunables, value: &str) -> Result<(), String> {
+        (self.set)(tunables, value)
+    }
+
+    /// Whether it is meant by this name.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.name.len() == name.len()
+            && self.name.bytes().zip(name.bytes()).all(|(own, given)| own == given || own == b'_' && given == b'-')
+    }
+}
+
+/// What tunables are: numbers, and `y` or `n`.
+trait Value: Sized {
+    fn parse(text: &str) -> Result<Self, String>;
+    fn show(&self) -> String;
+}
+
+macro_rules! numbers {
+    ($($ty:ty),*) => {$(
+        impl Value for $ty {
+            fn parse(text: &str) -> Result<$ty, String> {
+                text.parse().map_err(|_| format!("`{text}` is not a number from 0 to {}", <$ty>::MAX))
+            }
+
+            fn show(&self) -> String {
+                self.to_string()
+            }
+        }
+    )*};
+}
+
+numbers!(u32, u64, usize);
+
+impl Value for bool {
+    fn parse(text: &str) -> Result<bool, String> {
+        match text {
+            "" | "y" | "yes" | "true" => Ok(true),
+            "n" | "no" | "false" => Ok(false),
+            _ => Err(format!("`{text}` is neither y nor n")),
+        }
+    }
+
+    fn show(&self) -> String {
+        if *self { "y" } else { "n" }.to_string()
+    }
+}
+
+macro_rules! tunables {
+    ($($(#[doc = $doc:literal])+ $name:ident: $ty:ty = $default:expr, $unit:literal;)*) => {
+        /// When code moves up a tier, and how much stack guests get. Defaults suit command-line programs.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct Tunables {
+            $($(#[doc = $doc])+ pub $name: $ty,)*
+        }
+
+        impl Default for Tunables {
+            fn default() -> Tunables {
+                Tunables { $($name: $default,)* }
+            }
+        }
+
+        impl Tunables {
+            /// All of them, in the order of their definition.
+            pub const ALL: &'static [Tunable] = &[$(Tunable {
+                name: stringify!($name),
+                unit: $unit,
+                help: concat!($($doc),+),
+                get: |tunables| tunables.$name.show(),
+                set: |tunables, text| Value::parse(text).map(|value| tunables.$name = value),
+            }),*];
+        }
+    };
+}
+
+tunables! {
+    /// Calls (plus back-edges) of an interpreted function before it is compiled. Compiling a function costs about what some thousand interpreted
+    /// instructions cost, so functions called a few times are not worth it.
+    call_threshold: u32 = 400, "calls";
+    /// Back-edges (plus calls) of a running function before compiled code for the loop is asked for.
+    loop_threshold: u32 = 3000, "back-edges";
+    /// How many more of the same pass before the interpreter looks again whether code has arrived; what waits gets hotter by so many.
+    recheck_interval: u32 = 500, "calls or back-edges";
+    /// Compile on threads of their own while the interpreter goes on; without it the guest waits, and runs are deterministic.
+    background: bool = true, "y or n";
+    /// Compiling threads, started as there is work for them; 0 stands for one a CPU that the process may use, less the guest's, and one at least.
+    compile_threads: usize = 0, "threads";
+    /// Functions that are waiting are published together, up to this many: pages of code are never shared by two publications.
+    publish_batch: usize = 2, "functions";
+    /// So many bytes of code are published without waiting for more: they fill their pages well enough.
+    publish_bytes: usize = 2048, "bytes";
+    /// Native stack for compiled code and the crossings between tiers.
+    max_wasm_stack: usize = 1 << 20, "bytes";
+    /// The interpreter's value stack (locals and operands).
+    interpreter_stack: usize = 8 << 20, "bytes";
+    /// Most suspended interpreted callers.
+    interpreter_frames: usize = 1 << 16, "frames";
+    /// How much of a memory's image is copied from the cache rather than mapped: a mapping has its price, and each page that is written is copied anyway.
+    copied_image: usize = 16 << 10, "bytes";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_set_by_its_name_and_no_other_changes() {
+        for tunable in Tunables::ALL {
+            let mut tunables = Tunables::default();
+            let (before, value) = (tunable.get(&tunables), if tunable.unit == "y or n" { "n" } else { "77" });
+            tunable.set(&mut tunables, value).expect("the value is one");
+            assert_eq!(tunable.get(&tunables), value);
+            assert!(tunable.set(&mut tunables, "x").is_err() && tunable.set(&mut tunables, "-1").is_err(), "{}", tunable.name);
+            assert_ne!(tunables, Tunables::default(), "{}", tunable.name);
+            tunable.set(&mut tunables, &before).expect("the default is a value");
+            assert_eq!(tunables, Tunables::default(), "{}", tunable.name);
+            let dashed = tunable.name.replace('_', "-");
+            assert_eq!(Tunables::ALL.iter().filter(|other| other.is_named(&dashed)).count(), 1);
+            assert!(tunable.help.len() > 20, "{}", tunable.name);
         }
     }
 }

@@ -131,9 +131,10 @@ pub unsafe fn osr_code_ready(cx: *mut Cx) -> bool {
     unsafe {
         let hot = (*cx).hotness.add(((*cx).function - (*cx).imported_functions) as usize);
         let instance = instance(cx);
+        let counted = *hot;
         *hot = (*cx).loop_threshold.saturating_sub(instance.code.engine().tunables().recheck_interval);
         let offset = (*cx).code_offset((*cx).ip);
-        (*cx).osr_entry = jit::loop_entry(instance, FuncIndex((*cx).function), offset);
+        (*cx).osr_entry = jit::loop_entry(instance, FuncIndex((*cx).function), offset, counted.saturating_sub(*hot));
         !(*cx).osr_entry.is_null()
     }
 }
@@ -157,8 +158,9 @@ pub unsafe fn function_is_new_or_hot(cx: *mut Cx, callee: u32) -> bool {
         }
         let hotness = (*cx).hotness.add(defined);
         if *hotness >= (*cx).call_threshold {
+            let counted = *hotness;
             *hotness = (*cx).call_threshold.saturating_sub(instance.code.engine().tunables().recheck_interval);
-            jit::request_function(instance, FuncIndex(callee));
+            jit::request_function(instance, FuncIndex(callee), counted.saturating_sub(*hotness));
         }
         true
     }

@@ -17,7 +17,7 @@ pub fn execute(train: &Train) -> Result<u8> {
     let options = Options::parse(&train.guest)?;
     let path = guest::module_path(&train.guest)?;
     let output = train.output.clone().unwrap_or_else(|| path.with_extension("trprof"));
-    let tunables = Tunables { max_wasm_stack: options.max_wasm_stack.unwrap_or(Tunables::default().max_wasm_stack), ..Tunables::default() };
+    let tunables = Tunables { max_wasm_stack: options.max_wasm_stack.unwrap_or(options.tunables.max_wasm_stack), ..options.tunables };
     let mut config = Config { tunables, record_profile: true, ..Config::default() };
     config.consume_fuel(options.fuel.is_some());
     let engine = Engine::new(config.memory_style(options.memory_style()));
