@@ -157,7 +157,8 @@ impl Inputs<'_> {
     }
 }
 
-pub(crate) fn plan(module: &Module, profile: Option<&Profile>, options: &Options) -> (Reading, Plan) {
+/// What a profile says of a module, and which of its functions an assembly compiles.
+pub fn plan(module: &Module, profile: Option<&Profile>, options: &Options) -> (Reading, Plan) {
     let reading = profile.map_or_else(Reading::default, |profile| recording::read(module, profile));
     let plan = Plan::new(module, &reading.recording, options.all, options.tiers);
     let plan = if profile.is_some() && options.compiles_unseen(module) { plan.with_rest(module) } else { plan };

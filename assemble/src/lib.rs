@@ -30,7 +30,7 @@ pub mod summary;
 pub mod tunables;
 pub mod unit;
 
-pub use assemble::{AssembleError, Assembled, assemble};
+pub use assemble::{AssembleError, Assembled, assemble, plan};
 pub use check::{CheckError, Checked, check};
 pub use options::Options;
 pub use progress::{Phase, Progress, Silent};

@@ -3,6 +3,7 @@
 use crate::fault::{Fault, Res};
 use crate::heat::Walked;
 use crate::isa::Targets;
+use crate::stages::{Moment, Stages};
 use crate::trampoline::Trampoline;
 use crate::{inline, output, translate};
 use cranelift_codegen::Context;
@@ -36,6 +37,9 @@ type Translate<'a> = &'a dyn Fn(&mut Function, &mut FunctionBuilderContext, Targ
 /// Puts bodies in place of calls; gives the places of what it put there.
 type Inline<'a> = &'a dyn Fn(&mut Context, TargetFrontendConfig) -> Res<Vec<InlinedPlace>>;
 
+/// Is told of a compilation while it goes on.
+type Watch<'a> = &'a mut dyn FnMut(Moment<'_>);
+
 /// Compiles with Cranelift. Cheap to make; targets are built when first used and kept.
 #[derive(Default)]
 pub struct CraneliftCompiler {
@@ -55,22 +59,26 @@ impl CraneliftCompiler {
         catches: bool,
         translate: Translate<'_>,
         inline: Inline<'_>,
+        watch: Watch<'_>,
     ) -> Res<CompiledFunction> {
         let target = self.targets.get(settings.features, tier, catches)?;
         let mut scratch = SCRATCH.take().unwrap_or_default();
         let Scratch { cranelift, builder } = &mut *scratch;
         translate(&mut cranelift.func, builder, target.frontend_config())?;
+        watch(Moment::Translated(&cranelift.func));
         let places = inline(cranelift, target.frontend_config())?;
+        watch(Moment::Inlined(&cranelift.func));
         cranelift.compile(&*target, &mut ControlPlane::default()).map_err(|error| error.inner)?;
         let code = cranelift.compiled_code().ok_or_else(|| Fault::internal("the code generator left no code"))?;
         let made = output::collect(code, &cranelift.func, settings.features, &places)?;
+        watch(Moment::Compiled { optimized: &cranelift.func, code, places: &places });
         cranelift.clear();
         SCRATCH.set(Some(scratch));
         Ok(made)
     }
 
     fn trampoline(&self, trampoline: &Trampoline<'_>, translate: Translate<'_>) -> Result<CompiledFunction, CompileError> {
-        self.generate(trampoline.settings, Tier::Ap4, false, translate, &|_, _| Ok(Vec::new())).map_err(|fault| {
+        self.generate(trampoline.settings, Tier::Ap4, false, translate, &|_, _| Ok(Vec::new()), &mut |_| {}).map_err(|fault| {
             // Errors name a function: the first one of the type stands for the others.
             let of_type = |&ty: &u32| ty == trampoline.ty.0;
             let function = trampoline.module.func_types().iter().position(of_type).map_or(u32::MAX, |index| index as u32);
@@ -79,13 +87,26 @@ impl CraneliftCompiler {
     }
 }
 
-impl Compiler for CraneliftCompiler {
-    fn compile(&self, request: &CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
+impl CraneliftCompiler {
+    /// As [`Compiler::compile`], and what the code was on the way.
+    pub fn stages(&self, request: &CompileRequest<'_>) -> Result<Stages, CompileError> {
+        let mut stages = Stages::default();
+        stages.code = self.function(request, &mut |moment| stages.note(moment))?;
+        Ok(stages)
+    }
+
+    fn function(&self, request: &CompileRequest<'_>, watch: Watch<'_>) -> Result<CompiledFunction, CompileError> {
         let catches = request.module.function(request.function).is_some_and(|record| record.handlers_len > 0);
         let walked = Walked::new(request.module, request.counts);
         let translate: Translate<'_> = &|func, context, config| translate::function(request, &walked, func, context, config, None);
         let inline: Inline<'_> = &|context, config| inline::inline(request, &walked, context, config);
-        self.generate(request.settings, request.tier, catches, translate, inline).map_err(|fault| fault.at(request.function))
+        self.generate(request.settings, request.tier, catches, translate, inline, watch).map_err(|fault| fault.at(request.function))
+    }
+}
+
+impl Compiler for CraneliftCompiler {
+    fn compile(&self, request: &CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
+        self.function(request, &mut |_| {})
     }
 
     fn to_native(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {

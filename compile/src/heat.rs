@@ -113,16 +113,17 @@ impl Heat {
     }
 }
 
-struct Step {
-    ip: u32,
-    flow: Flow,
+pub(crate) struct Step {
+    /// Bytes from the function's first instruction.
+    pub ip: u32,
+    pub flow: Flow,
     /// Its entries in the function's side table.
-    first_entry: u32,
-    entries: u32,
+    pub first_entry: u32,
+    pub entries: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Flow {
+pub(crate) enum Flow {
     /// Goes on behind it, however it is.
     On,
     /// Goes on unless its branch is taken.
@@ -132,7 +133,7 @@ enum Flow {
 }
 
 /// Walks the body as the side table was made: what validation knows to be unreachable has no entries.
-fn steps(module: &Module, record: &FunctionRecord) -> Result<Vec<Step>, WalkError> {
+pub(crate) fn steps(module: &Module, record: &FunctionRecord) -> Result<Vec<Step>, WalkError> {
     let start = record.code_start;
     let mut reader = body_reader(module, record)?.get_operators_reader()?;
     let mut steps = Vec::new();

@@ -6,7 +6,7 @@
 //! ```
 //! [`compiler`] drives; [`isa`] turns settings into a target; [`signature`], [`slots`] and [`env`] know how code of ours looks (calling
 //! conventions, slots, vmctx); [`state`] is what the translator remembers of control flow; [`output`] checks what Cranelift made and
-//! keeps the tables beside it.
+//! keeps the tables beside it. For people, [`stages`] keeps what a compilation was on the way, and [`graph`] shows a body as blocks with their counts.
 //!
 //! Invariants: bodies are validated before they come here, so translation only refuses what it does not support. A request's answer
 //! depends on the request alone: no clock, no address, no hash order enters the code.
@@ -15,14 +15,18 @@
 mod compiler;
 mod env;
 mod fault;
+pub mod graph;
 pub mod heat;
 mod inline;
 mod isa;
 mod output;
 mod signature;
 mod slots;
+mod stages;
 mod state;
 mod trampoline;
 mod translate;
+mod wording;
 
 pub use compiler::CraneliftCompiler;
+pub use stages::{PlaceRange, Stages};

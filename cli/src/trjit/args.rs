@@ -36,6 +36,8 @@ pub enum Command {
     Assemble(Assemble),
     /// Show what a profile or a cache file holds.
     Inspect(Inspect),
+    /// Show what became of one function: counts, inlining, machine code, and why.
+    Explain(Explain),
 }
 
 const RUN_EXAMPLES: &str = "Examples:
@@ -125,4 +127,43 @@ pub struct Inspect {
     /// How many functions to list.
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub top: usize,
+}
+
+const EXPLAIN_EXAMPLES: &str = "Examples:
+  trjit explain app.trjit compress --profile app.trprof
+  trjit explain app.trjit 1234 --asm=false --clif
+  trjit explain app.wasm compress --profile app.trprof --html compress.html";
+
+#[derive(Args, Debug)]
+#[command(after_help = EXPLAIN_EXAMPLES)]
+pub struct Explain {
+    /// A cache (*.trjit), or a module: then what `assemble` would make of it.
+    pub file: PathBuf,
+    /// The function: its index, the name of its export, or its name in the name section.
+    #[arg(value_name = "FUNC")]
+    pub function: String,
+    /// The profile that the cache was assembled with, or is to be; several are merged.
+    #[arg(long = "profile", value_name = "FILE")]
+    pub profiles: Vec<PathBuf>,
+    /// Show the machine code.
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub asm: bool,
+    /// Show Cranelift IR: of the body, after inlining, after optimization.
+    #[arg(long)]
+    pub clif: bool,
+    /// How many sites to list, the hottest (0: all).
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub top: usize,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Of a module: the CPUs that the code is for, as of `assemble`.
+    #[arg(long, value_name = "LEVEL", default_value = "native")]
+    pub cpu_level: String,
+    /// Of a module: code that counts fuel.
+    #[arg(long)]
+    pub fuel: bool,
+    /// Of a module: how memories are laid out.
+    #[arg(long, value_name = "STYLE", default_value = "reserved", value_parser = ["reserved", "checked"])]
+    pub memory: String,
 }

@@ -10,6 +10,7 @@
 //! | [`strict`] | does it work with less: no executable memory, little address space, read-only and noexec mounts, quotas? |
 //! | [`training`], [`assembling`] | are counts exact, outputs where they belong, and the same every time? |
 //! | [`verifying`] | does check mode pass what is right, and change nothing? |
+//! | [`explaining`] | is what `explain` tells of a function what the run counted and the cache holds? |
 //! | [`inlining`] | do hot calls vanish from caches, and nothing else? |
 //! | [`fuel`] | the same end with the same fuel, caches for it and not for it |
 //! | [`stopping`] | signals, time limits, kills |
@@ -23,6 +24,7 @@ mod bad_modules;
 mod bad_profiles;
 mod c_fixtures;
 mod crashes;
+mod explaining;
 mod fetched;
 mod fuel;
 mod inlining;

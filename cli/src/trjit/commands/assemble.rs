@@ -2,16 +2,16 @@
 
 use crate::LINKED;
 use crate::args::Assemble;
+use crate::commands::profiles;
 use crate::progress::Reporter;
 use anyhow::{Context, Result};
 use std::path::Path;
 use trjit_assemble::{CheckError, Checked, Options, Summary, check};
 use trjit_cache_format::CacheFile;
-use trjit_cli::exit::{self, CHECK_FAILED, Failure, PROFILE_REFUSED};
+use trjit_cli::exit::{self, CHECK_FAILED, Failure};
 use trjit_cli::{source, ui};
 use trjit_code::MemoryStyle;
 use trjit_runtime_loader::MappedCache;
-use trjit_trace::Profile;
 
 pub fn execute(args: &Assemble) -> Result<u8> {
     if args.profiles.is_empty() && !args.all {
@@ -28,7 +28,7 @@ pub fn execute(args: &Assemble) -> Result<u8> {
         ..Options::default()
     };
     let module = source::parse(&args.module, source::read_wasm(&args.module, &LINKED)?)?;
-    let profile = read_profiles(args)?;
+    let profile = profiles::read(&args.profiles)?;
     let output = args.output.clone().unwrap_or_else(|| args.module.with_extension("trjit"));
     let compiler = trjit_compile::CraneliftCompiler::new();
     let reporter = Reporter::new(args.json);
@@ -70,23 +70,6 @@ fn check_failed(output: &Path, verbose: bool, error: &CheckError) -> Failure {
     }
     let message = format!("`{}` is not written, for it does not pass its check: {error}", output.display());
     Failure::new(CHECK_FAILED, message).with_help(error.help())
-}
-
-fn read_profiles(args: &Assemble) -> Result<Option<Profile>> {
-    let refused = |path: &Path, error: &dyn std::error::Error| {
-        let reason = error.source().map_or(String::new(), |source| format!(": {source}"));
-        let failure = Failure::new(PROFILE_REFUSED, format!("profile `{}` can not be used: {error}{reason}", path.display()));
-        failure.with_help("give a file that `trjit train` wrote (*.trprof), and profiles of one module only")
-    };
-    let mut merged: Option<Profile> = None;
-    for path in &args.profiles {
-        let profile = Profile::read(path).map_err(|error| refused(path, &error))?;
-        merged = Some(match merged {
-            None => profile,
-            Some(before) => Profile::merge([before, profile]).map_err(|error| refused(path, &error))?,
-        });
-    }
-    Ok(merged)
 }
 
 fn print_summary(summary: &Summary, output: &Path, verbose: bool) {

@@ -1,0 +1,72 @@
+//! `trjit explain`: what became of one function.
+
+use crate::LINKED;
+use crate::args::Explain;
+use crate::commands::profiles;
+use anyhow::Result;
+use trjit_assemble::Options;
+use trjit_cache_format::{CacheFile, Refusal};
+use trjit_cli::exit::{self, CACHE_REFUSED, FAILURE, Failure, PROFILE_REFUSED};
+use trjit_cli::{source, ui};
+use trjit_code::MemoryStyle;
+use trjit_explain::{ExplainError, Explanation, FindError, Input, Show, Subject};
+use trjit_module::Module;
+use trjit_runtime_loader::MappedCache;
+
+pub fn execute(args: &Explain) -> Result<u8> {
+    let mut explanation = if source::begins_precompiled(&args.file)? { of_cache(args)? } else { of_module(args)? };
+    if !args.asm {
+        explanation.machine.clear();
+    }
+    if !args.clif {
+        explanation.clif = None;
+    }
+    if args.json {
+        ui::line(&format!("{:#}", serde_json::to_value(&explanation)?));
+    } else {
+        let show = Show { top: args.top, asm: args.asm, clif: args.clif };
+        ui::line(trjit_explain::text(&explanation, show).trim_end());
+    }
+    Ok(exit::OK)
+}
+
+fn of_cache(args: &Explain) -> Result<Explanation> {
+    let path = args.file.display();
+    let refused = |refusal: Refusal| {
+        Failure::new(CACHE_REFUSED, format!("`{path}` is refused [{}]: {refusal}", refusal.code())).with_help(refusal.help())
+    };
+    let file: CacheFile = MappedCache::inspect(&args.file).map_err(refused)?;
+    file.verify_all().map_err(refused)?;
+    let module = file.module().map_err(refused)?;
+    explained(args, &module, Subject::Cache(&file))
+}
+
+fn of_module(args: &Explain) -> Result<Explanation> {
+    let module = source::parse(&args.file, source::read_wasm(&args.file, &LINKED)?)?;
+    let options = Options {
+        level: trjit_assemble::options::parse_level(&args.cpu_level)?,
+        all: args.profiles.is_empty(),
+        unseen_below: trjit_assemble::tunables::UNSEEN_BELOW,
+        fuel: args.fuel,
+        memory: MemoryStyle::parse(&args.memory).unwrap_or(MemoryStyle::Reserved),
+        ..Options::default()
+    };
+    explained(args, &module, Subject::Module(&options))
+}
+
+fn explained(args: &Explain, module: &Module, subject: Subject<'_>) -> Result<Explanation> {
+    let not_found = |error: FindError| Failure::new(FAILURE, format!("`{}`: {error}", args.file.display())).with_help(error.help());
+    let function = trjit_explain::find(module, &args.function).map_err(not_found)?;
+    let profile = profiles::read(&args.profiles)?;
+    let input = Input { subject, module, function, profile: profile.as_ref() };
+    trjit_explain::explain(input).map_err(|error| match &error {
+        ExplainError::Profile => {
+            Failure::new(PROFILE_REFUSED, error.to_string()).with_help("give a profile of this program (`trjit train`)").into()
+        }
+        ExplainError::OtherBuild(_) => Failure::new(CACHE_REFUSED, format!("`{}` is refused: {error}", args.file.display()))
+            .with_help("assemble it again with this build, or explain it with the build that made it")
+            .into(),
+        ExplainError::Cache(_) | ExplainError::Settings(_) => Failure::new(CACHE_REFUSED, error.to_string()).into(),
+        ExplainError::Body(_) => error.into(),
+    })
+}

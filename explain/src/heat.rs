@@ -1,0 +1,46 @@
+//! How often the code of a place was executed, also inside of inlined bodies.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use trjit_code::BranchCounts;
+use trjit_compile::heat::{Executed, executed};
+use trjit_module::{FuncIndex, Module};
+
+/// Counts of the functions that were asked about.
+pub struct Heat<'a> {
+    module: &'a Module,
+    counts: &'a dyn BranchCounts,
+    known: RefCell<HashMap<FuncIndex, Option<Rc<[Executed]>>>>,
+}
+
+impl<'a> Heat<'a> {
+    pub fn new(module: &'a Module, counts: &'a dyn BranchCounts) -> Heat<'a> {
+        Heat { module, counts, known: RefCell::default() }
+    }
+
+    /// Executions of the instruction at a position, in all of the function's calls.
+    pub fn at(&self, position: u32) -> Option<u64> {
+        let function = self.module.function_at(position)?;
+        let known = self.known.borrow_mut().entry(function).or_insert_with(|| self.walk(function)).clone()?;
+        let ip = position.checked_sub(self.module.function(function)?.code_start)?;
+        known.binary_search_by_key(&ip, |step| step.ip).ok().map(|found| known[found].count)
+    }
+
+    fn walk(&self, function: FuncIndex) -> Option<Rc<[Executed]>> {
+        // A body that can not be read has no counts.
+        executed(self.module, function, self.counts).ok().flatten().map(Rc::from)
+    }
+
+    /// Executions of an inlined instruction: `chain` goes from it outwards, and its share of the callee's executions is taken to be that of the call.
+    pub fn of_chain(&self, chain: &[u32]) -> Option<u64> {
+        let (&outermost, inner) = chain.split_last()?;
+        let mut count = self.at(outermost)? as f64;
+        for &position in inner.iter().rev() {
+            let entries = self.counts.entries(self.module.function_at(position)?)?;
+            count *= self.at(position)? as f64 / (entries as f64).max(1.0);
+        }
+        // Rounded up, so that what was executed is not told to be cold.
+        Some(count.ceil() as u64)
+    }
+}
