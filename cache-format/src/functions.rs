@@ -38,6 +38,8 @@ impl FunctionEntry {
             None => 0,
             Some(Tier::A1) => 1,
             Some(Tier::Ap4) => 2,
+            // Counts, and is for recording only: readers take it for damage.
+            Some(Tier::A3) => 3,
         };
         let features = features.iter().fold(0, |mask, feature| mask | 1 << feature as u32);
         FunctionEntry { offset, len, index, features, kind, tier, reserved: 0 }

@@ -11,16 +11,19 @@ use trjit_module::{FuncIndex, Module, TypeIndex};
 pub enum Tier {
     /// No optimization, single-pass register allocation: for code that hardly runs.
     A1,
+    /// No optimization; counts entries, taken branches and targets of indirect calls, as the interpreter does when it records: the instance must record.
+    A3,
     /// Optimized, no side exits, no assumption about the instance's state: usable from the first instruction.
     Ap4,
 }
 
 impl Tier {
-    pub const ALL: &'static [Tier] = &[Tier::A1, Tier::Ap4];
+    pub const ALL: &'static [Tier] = &[Tier::A1, Tier::A3, Tier::Ap4];
 
     pub const fn name(self) -> &'static str {
         match self {
             Tier::A1 => "A1",
+            Tier::A3 => "A3",
             Tier::Ap4 => "AP4",
         }
     }

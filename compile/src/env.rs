@@ -41,6 +41,8 @@ pub struct Flags {
     pub checked_heap: MemFlagsData,
     /// Slots, payloads of exceptions.
     pub slot: MemFlagsData,
+    /// Counters of the profile.
+    pub profile: MemFlagsData,
 }
 
 impl Flags {
@@ -61,6 +63,7 @@ impl Flags {
             heap: heap.with_trap_code(Some(trap(TrapCode::MemoryOutOfBounds))),
             checked_heap: heap.with_notrap(),
             slot: words.with_alias_region(region(4, "slot")),
+            profile: trusted.with_alias_region(region(5, "profile")),
         }
     }
 }

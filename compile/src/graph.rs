@@ -5,7 +5,8 @@
 //! ```
 //! Counts are those of [`executed`](crate::heat::executed): exact but for what traps, exits and exceptions cut off.
 
-use crate::heat::{self, Flow, Step, WalkError};
+use crate::heat::{self, Step, WalkError};
+use crate::side_entries::Flow;
 use crate::wording;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;

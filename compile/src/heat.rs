@@ -7,6 +7,7 @@
 //! ```
 //! What a trap, an exit or an exception cut off is counted as if it had gone on: a count may be too high, but 0 is never wrong.
 
+use crate::side_entries::{Flow, SideEntries};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -14,7 +15,6 @@ use std::rc::Rc;
 use trjit_code::BranchCounts;
 use trjit_module::flat::FunctionRecord;
 use trjit_module::{FuncIndex, Module, body_reader};
-use wasmparser::Operator;
 
 /// An instruction with what the walk needs of it, or how often it was executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,52 +122,15 @@ pub(crate) struct Step {
     pub entries: u32,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Flow {
-    /// Goes on behind it, however it is.
-    On,
-    /// Goes on unless its branch is taken.
-    Unless,
-    /// Never goes on behind it.
-    Away,
-}
-
-/// Walks the body as the side table was made: what validation knows to be unreachable has no entries.
+/// Walks the body as the side table was made.
 pub(crate) fn steps(module: &Module, record: &FunctionRecord) -> Result<Vec<Step>, WalkError> {
     let start = record.code_start;
     let mut reader = body_reader(module, record)?.get_operators_reader()?;
-    let mut steps = Vec::new();
-    let (mut next_entry, mut reachable, mut outer) = (0, true, Vec::new());
+    let (mut steps, mut entries) = (Vec::new(), SideEntries::new());
     while !reader.eof() {
         let ip = (reader.original_position() - u64::from(start)) as u32;
-        let operator = reader.read()?;
-        let (flow, entries) = shape(&operator);
-        let entries = if reachable { entries } else { 0 };
-        steps.push(Step { ip, flow, first_entry: next_entry, entries });
-        next_entry += entries;
-        match operator {
-            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } | Operator::TryTable { .. } => outer.push(reachable),
-            Operator::Else => reachable = outer.last().copied().unwrap_or(true),
-            Operator::End => reachable = outer.pop().unwrap_or(true),
-            _ if flow == Flow::Away => reachable = false,
-            _ => {}
-        }
+        let (own, flow) = entries.step(&reader.read()?);
+        steps.push(Step { ip, flow, first_entry: own.start, entries: own.len() as u32 });
     }
     Ok(steps)
-}
-
-/// Where control goes behind an instruction, and its entries in the side table.
-fn shape(operator: &Operator<'_>) -> (Flow, u32) {
-    match operator {
-        Operator::Br { .. } | Operator::Else => (Flow::Away, 1),
-        Operator::BrIf { .. } | Operator::If { .. } | Operator::BrOnNull { .. } | Operator::BrOnNonNull { .. } => (Flow::Unless, 1),
-        Operator::BrTable { targets } => (Flow::Away, targets.len() + 1),
-        Operator::TryTable { try_table } => (Flow::On, try_table.catches.len() as u32),
-        Operator::CallIndirect { .. } | Operator::CallRef { .. } => (Flow::On, 1),
-        Operator::ReturnCallIndirect { .. } | Operator::ReturnCallRef { .. } => (Flow::Away, 1),
-        Operator::Return | Operator::Unreachable | Operator::Throw { .. } | Operator::ThrowRef | Operator::ReturnCall { .. } => {
-            (Flow::Away, 0)
-        }
-        _ => (Flow::On, 0),
-    }
 }

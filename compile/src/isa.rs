@@ -38,6 +38,7 @@ impl Targets {
 fn flags(tier: Tier, catches: bool) -> [(&'static str, &'static str); 13] {
     let (opt_level, regalloc) = match tier {
         Tier::A1 => ("none", if catches { "backtracking" } else { "single_pass" }),
+        Tier::A3 => ("none", "backtracking"),
         Tier::Ap4 => ("speed", "backtracking"),
     };
     [

@@ -20,6 +20,7 @@ pub mod heat;
 mod inline;
 mod isa;
 mod output;
+mod side_entries;
 mod signature;
 mod slots;
 mod stages;

@@ -115,9 +115,10 @@ pub struct Prepared {
     pub refusals: Refusals,
 }
 
-/// The engine that records.
-pub fn training_engine() -> Engine {
-    Engine::new(Config { record_profile: true, ..config(None) })
+/// The engine that records: in the interpreter alone, or (with a place for what is refused) in code that counts wherever that can be.
+pub fn training_engine(compiled: Option<&Refusals>) -> Engine {
+    let compiler = compiled.map(|refusals| -> Arc<dyn Compiler> { Arc::new(steered(None, None, refusals)) });
+    Engine::new(Config { record_profile: true, ..config(compiler) })
 }
 
 /// Everything is hot at once, and is compiled before the run goes on.

@@ -1,6 +1,7 @@
 //! A case on trjit, in one mode; and the training run of a case.
 
 use crate::case::{Case, FUEL};
+use crate::compilers::Refusals;
 use crate::host::{self, EXIT_STATUS, HostImport, Log};
 use crate::mode::{self, Mode, Prepared};
 use crate::observation::{Observation, Outcome};
@@ -18,11 +19,13 @@ pub fn run(case: &Case, parsed: &trjit_module::Module, mode: Mode, profile: Opti
     Ok(observation)
 }
 
-/// Runs the case in the recording interpreter.
-pub fn train(case: &Case, parsed: &trjit_module::Module) -> Result<(Observation, Profile)> {
-    let engine = mode::training_engine();
+/// Runs the case and records it, in the interpreter alone or in code that counts.
+pub fn train(case: &Case, parsed: &trjit_module::Module, compiled: bool) -> Result<(Observation, Profile)> {
+    let refusals = Refusals::default();
+    let engine = mode::training_engine(compiled.then_some(&refusals));
     let module = Module::from_parsed(&engine, parsed.clone())?;
     let observation = observe(case, &engine, &module, &mut None)?;
+    refusals.check()?;
     Ok((observation, engine.take_profile(&module, RunInfo::default())?))
 }
 

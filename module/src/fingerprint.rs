@@ -69,13 +69,14 @@ macro_rules! describe {
 pub const ABI_FINGERPRINT: Digest = {
     let mut out = Lanes::new();
     describe! { out,
-        VmHeader { magic, callee, store, image_base, jump_table, lazy_stub, builtins, type_ids, func_types, trampolines, instance, func_refs, func_ref_base, reserved }
+        VmHeader { magic, callee, store, image_base, jump_table, lazy_stub, builtins, type_ids, func_types, trampolines, instance, func_refs, func_ref_base, profile_entries, profile_branches, profile_sites, reserved }
         VmStore { stack_limit, entry_sp, exit_fp, exit_pc, unwind, interrupt, trap_code, trap_pc, trap_fp, exn_tag, exn_payload, exn_ref, tail_vmctx, tail_code, tail_args, tail_function, fuel, reserved }
         VmMemoryRef { base, definition }
         VmMemory { base, len }
         VmTable { elements, len }
         VmImport { entry, vmctx, index, reserved }
         VmFuncRef { vmctx, function, type_id }
+        VmCallTargets { counts, other, functions, len, reserved }
         VmTrampolines { to_native, to_interpreter, tail_to_native, reserved }
         flat::Header { magic, version, total_len, module_digest, wasm_len, code, data, start, imported_functions, imported_tables, imported_memories, imported_globals, imported_tags, flags, name, indirect_sites, sections }
         flat::TypeRecord { params, results }

@@ -54,7 +54,12 @@ pub struct VmHeader {
     pub func_refs: *const VmFuncRef,
     /// Store index of the reference to function 0; the others follow.
     pub func_ref_base: u64,
-    pub reserved: [u64; 4],
+    /// Counters of what code of tier A3 does, null where the instance does not record: `u64` a defined function; `u64` a side table entry of the module;
+    /// [`VmCallTargets`] an indirect call site.
+    pub profile_entries: *mut u64,
+    pub profile_branches: *mut u64,
+    pub profile_sites: *mut VmCallTargets,
+    pub reserved: u64,
 }
 
 /// `VmHeader::magic`: "vmct".
@@ -74,6 +79,9 @@ pub mod header {
     pub const TRAMPOLINES: usize = offset_of!(VmHeader, trampolines);
     pub const FUNC_REFS: usize = offset_of!(VmHeader, func_refs);
     pub const FUNC_REF_BASE: usize = offset_of!(VmHeader, func_ref_base);
+    pub const PROFILE_ENTRIES: usize = offset_of!(VmHeader, profile_entries);
+    pub const PROFILE_BRANCHES: usize = offset_of!(VmHeader, profile_branches);
+    pub const PROFILE_SITES: usize = offset_of!(VmHeader, profile_sites);
 }
 
 /// What all instances of a store share.
@@ -203,6 +211,26 @@ pub struct VmFuncRef {
     pub type_id: u32,
 }
 
+/// How many targets of an indirect call site are told apart.
+pub const CALL_TARGETS: usize = 8;
+
+/// The callees seen at one indirect call site. The first `len` places are taken, by functions of the own instance; the others hold [`NO_TARGET`](Self::NO_TARGET).
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct VmCallTargets {
+    pub counts: [u64; CALL_TARGETS],
+    /// Calls of targets that found no place, and of functions of other instances.
+    pub other: u64,
+    pub functions: [u32; CALL_TARGETS],
+    pub len: u32,
+    pub reserved: u32,
+}
+
+impl VmCallTargets {
+    /// No function has this index.
+    pub const NO_TARGET: u32 = u32::MAX;
+}
+
 /// Crossings between slots and registers for one function type: offsets from `image_base`, 0 = none.
 #[repr(C)]
 #[derive(
@@ -282,6 +310,8 @@ builtins! {
     ElemDrop: elem_drop (segment: I32);
     /// The reference to a function of this instance.
     RefFunc: ref_func (function: I32) -> I64;
+    /// Counts a call at an indirect call site (its number in the module) of function `function` of the instance `callee_vmctx`, where the instance records.
+    RecordIndirect: record_indirect (site: I32, function: I32, callee_vmctx: I64);
     /// Makes an exception of the instance's tag, its payload in `slots`; fills `VmStore::exn_*` and returns its reference. Does not unwind.
     AllocException: alloc_exception (tag: I32, slots: I64) -> I64;
     /// Fills `VmStore::exn_*`; traps on null.

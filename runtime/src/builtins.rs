@@ -147,6 +147,11 @@ builtins! {
     ref_func(vmctx, function: u32) -> u64 {
         caller(vmctx).ref_func(FuncIndex(function))
     }
+    record_indirect(vmctx, site: u32, function: u32, callee_vmctx: *mut u8) {
+        if let Some(recorder) = &caller(vmctx).recorder {
+            recorder.record_indirect(site, (callee_vmctx == vmctx).then_some(FuncIndex(function)));
+        }
+    }
     alloc_exception(vmctx, tag: u32, slots: *const u64) -> u64 {
         let store = caller(vmctx).store;
         let top = (*store).stack_top;

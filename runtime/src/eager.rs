@@ -7,12 +7,12 @@ use trjit_module::FuncIndex;
 
 impl Module {
     /// Compiles every function that has no code and was not asked for yet, on this thread, and publishes all of them together. Functions that
-    /// the compiler refuses stay with the interpreter; without a compiler nothing happens. Returns the number of functions compiled.
+    /// the compiler refuses stay with the interpreter; without a compiler, or where the engine records, nothing happens: the first call of each function has to be seen. Returns the number of functions compiled.
     ///
     /// The code generator needs up to some hundred KiB of stack.
     pub fn compile_all(&self) -> usize {
         let code = &self.code;
-        if code.engine().compiler().is_none() {
+        if code.engine().compiler().is_none() || code.engine().records() {
             return 0;
         }
         let before = self.compiled_functions();

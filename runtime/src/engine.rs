@@ -70,8 +70,8 @@ impl Config {
         self
     }
 
-    /// Whether the engine is for training: all instances of all modules in all of its stores run in the recording interpreter, whatever compiler or cache there is,
-    /// and [`Engine::take_profile`] gives what they did.
+    /// Whether the engine is for training: all instances of all modules in all of its stores are recorded, and [`Engine::take_profile`] gives what they did.
+    /// They begin in the interpreter; with a compiler what gets hot is compiled to code that counts the same. Code of caches is not used.
     pub fn record_profile(&mut self, record: bool) -> &mut Config {
         self.record_profile = record;
         self
@@ -199,9 +199,9 @@ impl Engine {
         self.0.config.settings
     }
 
-    /// The compiler; none for training, where everything is interpreted.
+    /// The compiler, if one is linked.
     pub(crate) fn compiler(&self) -> Option<&Arc<dyn Compiler>> {
-        self.0.config.compiler.as_ref().filter(|_| !self.records())
+        self.0.config.compiler.as_ref()
     }
 
     /// Whether all instances are recorded.

@@ -11,6 +11,7 @@ use crate::store::StoreInner;
 use crate::sys::{self, MemoryError};
 use crate::table::TableInner;
 use crate::trap::Reason;
+use std::ptr;
 use std::sync::{Arc, OnceLock};
 use trjit_module::flat::{Header, TableRecord, kind, mode};
 use trjit_module::vm::{GlobalPlace, VMCTX_MAGIC, VmHeader, VmImport, VmLayout};
@@ -187,6 +188,10 @@ unsafe fn define_tables(store: *mut StoreInner, instance: &mut InstanceInner, li
 unsafe fn fill_vmctx(store: *mut StoreInner, instance: &mut InstanceInner) {
     let code = Arc::clone(&instance.code);
     let layout = instance.layout;
+    let (profile_entries, profile_branches, profile_sites) = match &instance.recorder {
+        Some(recorder) => (recorder.entries().as_ptr(), recorder.branches().as_ptr(), recorder.sites()),
+        None => (ptr::null(), ptr::null(), ptr::null_mut()),
+    };
     let header = VmHeader {
         magic: VMCTX_MAGIC,
         callee: 0,
@@ -203,7 +208,10 @@ unsafe fn fill_vmctx(store: *mut StoreInner, instance: &mut InstanceInner) {
         // SAFETY: by contract.
         func_refs: unsafe { (*store).func_refs.base() },
         func_ref_base: instance.func_ref_base,
-        reserved: [0; 4],
+        profile_entries: profile_entries.cast_mut().cast(),
+        profile_branches: profile_branches.cast_mut().cast(),
+        profile_sites,
+        reserved: 0,
     };
     // SAFETY: the layout's offsets lie in the vmctx, and nothing runs yet.
     unsafe {

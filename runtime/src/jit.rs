@@ -1,4 +1,5 @@
-//! Tier-up in the process: what has become hot in the interpreter is compiled, on threads of their own or at once, and published.
+//! Tier-up in the process: what has become hot in the interpreter is compiled, on threads of their own or at once, and published. While an engine records, it is
+//! compiled with the recording's counters in it.
 
 use crate::code::{Asked, LoopCode, ModuleCode, Purpose};
 use crate::events::{CompilationEvent, Stopwatch, Task};
@@ -26,6 +27,7 @@ pub(crate) fn compile_elsewhere(code: &ModuleCode, purpose: Purpose) {
 /// A new task for a purpose.
 pub(crate) fn task(code: &ModuleCode, purpose: Purpose) -> Task {
     let tier = match purpose {
+        Purpose::Function(_) | Purpose::Loop(..) if code.recording().is_some() => Some(Tier::A3),
         Purpose::Function(_) | Purpose::Loop(..) => Some(Tier::Ap4),
         Purpose::ToNative(_) | Purpose::ToInterpreter(_) | Purpose::TailToNative(_) => None,
     };

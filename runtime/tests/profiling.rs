@@ -1,8 +1,10 @@
 //! Training from the API: several instances, stores and threads of one engine; what is taken while guests run.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use trjit_code::Compiler;
 use trjit_compile::CraneliftCompiler;
-use trjit_runtime::{Config, Engine, Linker, Module, Profile, ProfileError, RunInfo, Store};
+use trjit_runtime::{Config, Engine, Linker, Module, Profile, ProfileError, RunInfo, Store, Tunables};
 
 type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
@@ -135,12 +137,23 @@ fn each_module_has_its_own_profile() -> Result {
 }
 
 #[test]
-fn training_is_interpreted_whatever_there_is() -> Result {
-    let engine = Engine::new(Config::new().compiler(std::sync::Arc::new(CraneliftCompiler::new())).record_profile(true));
-    let module = Module::new(&engine, wat::parse_str(PROGRAM)?)?;
-    assert_eq!(module.compile_all(), 0);
-    assert_eq!(run(&engine, &module, 100_000)?, 150_000);
-    assert_eq!(told(&engine.take_profile(&module, "long")?), (vec![1, 50_000, 50_000], 100_000, vec![50_000, 50_000]));
+fn code_that_is_compiled_while_recording_counts_the_same() -> Result {
+    for background in [false, true] {
+        let tunables = Tunables { background, ..Tunables::default() };
+        let compiler: Arc<dyn Compiler> = Arc::new(CraneliftCompiler::new());
+        let engine = Engine::new(Config { compiler: Some(compiler), record_profile: true, tunables, ..Config::default() });
+        let module = Module::new(&engine, wat::parse_str(PROGRAM)?)?;
+        assert_eq!(module.compile_all(), 0, "who is to be recorded begins in the interpreter");
+        assert_eq!(run(&engine, &module, 100_000)?, 150_000);
+        let profile = engine.take_profile(&module, "long")?;
+        assert_eq!(told(&profile), (vec![1, 50_000, 50_000], 100_000, vec![50_000, 50_000]));
+        assert_eq!(profile.runs()[0].order.iter().map(|call| call.function).collect::<Vec<_>>(), [0, 2, 1]);
+        if !background {
+            assert_eq!(module.compiled_functions(), 2);
+            assert_eq!(run(&engine, &module, 10)?, 15);
+            assert_eq!(told(&engine.take_profile(&module, "compiled")?), (vec![1, 5, 5], 10, vec![5, 5]));
+        }
+    }
     Ok(())
 }
 

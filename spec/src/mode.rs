@@ -1,6 +1,6 @@
 //! The ways in which trjit runs the suite, and how a module gets ready for each.
 //!
-//! Compiled modes compile everything before the first call, so that no assertion runs in the interpreter by accident; what the compiler refuses is
+//! Compiled modes (but A3, whose first calls have to be recorded) compile everything before the first call, so that no assertion runs in the interpreter by accident; what the compiler refuses is
 //! an error of the module.
 
 use anyhow::{Context, Result, bail};
@@ -19,6 +19,8 @@ pub enum Mode {
     Interpreter,
     /// Every function at A1, in this process.
     A1,
+    /// Recorded: every function at A3 behind its first call, loops at their first back-edge.
+    A3,
     /// Every function at AP4, in this process.
     Ap4,
     /// Every function at AP4, from a cache file that was written and mapped; no compiler. Calls were inlined and code laid out by counts that were made up.
@@ -30,13 +32,14 @@ pub enum Mode {
 }
 
 impl Mode {
-    pub const ALL: &'static [Mode] = &[Mode::Interpreter, Mode::A1, Mode::Ap4, Mode::Cache, Mode::MixedEven, Mode::MixedOdd];
+    pub const ALL: &'static [Mode] = &[Mode::Interpreter, Mode::A1, Mode::A3, Mode::Ap4, Mode::Cache, Mode::MixedEven, Mode::MixedOdd];
 
     /// The name of the ledger and of the column.
     pub const fn name(self) -> &'static str {
         match self {
             Mode::Interpreter => "interpreter",
             Mode::A1 => "a1",
+            Mode::A3 => "a3",
             Mode::Ap4 => "ap4",
             Mode::Cache => "cache",
             Mode::MixedEven => "mixed-even",
@@ -51,6 +54,7 @@ impl Mode {
     fn tier(self) -> Tier {
         match self {
             Mode::A1 => Tier::A1,
+            Mode::A3 => Tier::A3,
             Mode::Interpreter | Mode::Ap4 | Mode::Cache | Mode::MixedEven | Mode::MixedOdd => Tier::Ap4,
         }
     }
@@ -59,7 +63,7 @@ impl Mode {
         match self {
             Mode::MixedEven => Some(0),
             Mode::MixedOdd => Some(1),
-            Mode::Interpreter | Mode::A1 | Mode::Ap4 | Mode::Cache => None,
+            Mode::Interpreter | Mode::A1 | Mode::A3 | Mode::Ap4 | Mode::Cache => None,
         }
     }
 }
@@ -78,10 +82,10 @@ impl Workshop {
         let steered = Arc::new(steered(mode));
         let compiler: Option<Arc<dyn Compiler>> = match mode {
             Mode::Interpreter | Mode::Cache => None,
-            Mode::A1 | Mode::Ap4 | Mode::MixedEven | Mode::MixedOdd => Some(steered.clone()),
+            Mode::A1 | Mode::A3 | Mode::Ap4 | Mode::MixedEven | Mode::MixedOdd => Some(steered.clone()),
         };
         let tunables = Tunables { background: false, call_threshold: 1, loop_threshold: 1, recheck_interval: 1, ..Tunables::default() };
-        let engine = Engine::new(Config { compiler, tunables, ..Config::default() });
+        let engine = Engine::new(Config { compiler, tunables, record_profile: mode == Mode::A3, ..Config::default() });
         Ok(Workshop { mode, engine, compiler: steered, scratch: tempfile::tempdir()?, caches: Cell::new(0) })
     }
 
@@ -93,7 +97,7 @@ impl Workshop {
     pub fn module(&self, wasm: &[u8], parsed: trjit_module::Module) -> Result<Module> {
         let expected = expected_functions(&parsed, self.mode);
         let module = match self.mode {
-            Mode::Interpreter => Module::from_parsed(&self.engine, parsed)?,
+            Mode::Interpreter | Mode::A3 => Module::from_parsed(&self.engine, parsed)?,
             Mode::Cache => self.through_cache_file(wasm, &parsed)?,
             Mode::A1 | Mode::Ap4 | Mode::MixedEven | Mode::MixedOdd => {
                 let module = Module::from_parsed(&self.engine, parsed)?;

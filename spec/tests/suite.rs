@@ -49,6 +49,7 @@ macro_rules! tests {
 tests! {
     interpreter = crate::Mode::Interpreter,
     a1 = crate::Mode::A1,
+    a3 = crate::Mode::A3,
     ap4 = crate::Mode::Ap4,
     cache = crate::Mode::Cache,
     mixed_even = crate::Mode::MixedEven,

@@ -2,11 +2,13 @@
 //!
 //! Invariant: only the thread that runs the instance writes; a target's place is visible to others before its number counts (`len` is released last).
 
+use std::mem::offset_of;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use trjit_module::FuncIndex;
+use trjit_module::vm::VmCallTargets;
 
 /// How many targets of an indirect call site are told apart; calls of further ones count as `other`.
-pub const INLINE_TARGETS: usize = 8;
+pub const INLINE_TARGETS: usize = trjit_module::vm::CALL_TARGETS;
 
 /// The callees seen at one indirect call site: the first [`INLINE_TARGETS`] different ones, each with its count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,13 +65,35 @@ impl CallTargets {
     }
 }
 
-/// [`CallTargets`] of an instance that runs.
-#[derive(Debug, Default)]
+/// [`CallTargets`] of an instance that runs: a [`VmCallTargets`], to which compiled code writes, too.
+#[derive(Debug)]
+#[repr(C)]
 pub(crate) struct LiveTargets {
     counts: [AtomicU64; INLINE_TARGETS],
     other: AtomicU64,
     functions: [AtomicU32; INLINE_TARGETS],
     len: AtomicU32,
+    reserved: u32,
+}
+
+const _: () = assert!(
+    size_of::<LiveTargets>() == size_of::<VmCallTargets>()
+        && offset_of!(LiveTargets, counts) == offset_of!(VmCallTargets, counts)
+        && offset_of!(LiveTargets, other) == offset_of!(VmCallTargets, other)
+        && offset_of!(LiveTargets, functions) == offset_of!(VmCallTargets, functions)
+        && offset_of!(LiveTargets, len) == offset_of!(VmCallTargets, len)
+);
+
+impl Default for LiveTargets {
+    fn default() -> LiveTargets {
+        LiveTargets {
+            counts: Default::default(),
+            other: AtomicU64::default(),
+            functions: [const { AtomicU32::new(VmCallTargets::NO_TARGET) }; INLINE_TARGETS],
+            len: AtomicU32::default(),
+            reserved: 0,
+        }
+    }
 }
 
 impl LiveTargets {

@@ -9,6 +9,7 @@ use crate::counts::LiveCounts;
 use crate::recording::Recording;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use trjit_module::vm::VmCallTargets;
 use trjit_module::{DefinedFuncIndex, Digest, FuncIndex, Module};
 
 /// The first invocation of a function.
@@ -87,6 +88,11 @@ impl Recorder {
     /// Counters of taken branches, by position in the side table of the module. Those of indirect call sites are ignored.
     pub fn branches(&self) -> &[AtomicU64] {
         &self.counts.branches
+    }
+
+    /// Targets of indirect call sites, by the site's number, for compiled code, which writes as the instance's thread.
+    pub fn sites(&self) -> *mut VmCallTargets {
+        self.counts.sites.as_ptr().cast_mut().cast()
     }
 
     /// Notes time and order of a function's first invocation. The slow path: it counts nothing, and further calls for the same function

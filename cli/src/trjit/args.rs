@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
-use trjit_cli::args::{Guest, Run, duration};
+use trjit_cli::args::{Guest, Jit, Run, duration};
 
 const EXAMPLES: &str = "Examples:
   trjit run app.wasm                                     run a WASI command
@@ -65,6 +65,9 @@ pub struct Train {
     /// A name for this run in the profile.
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub workload: String,
+    /// How what gets hot is compiled, with the profile's counters in the code: background (default), sync, off.
+    #[arg(long, value_name = "HOW")]
+    pub jit: Option<Jit>,
     /// Say on standard error what was recorded.
     #[arg(short, long)]
     pub verbose: bool,

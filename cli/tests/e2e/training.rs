@@ -1,6 +1,6 @@
 //! Profiles hold exact counts, stand where they belong, and the guest's status is the command's.
 
-use crate::support::{fixtures, listing, scratch, trjit, wat};
+use crate::support::{fixtures, listing, recorded, scratch, trjit, wat};
 use serde_json::Value;
 use std::path::Path;
 
@@ -81,4 +81,24 @@ fn a_run_that_can_not_start_keeps_the_old_profile() {
     std::fs::write(&profile, "old").expect("the scratch directory is writable");
     trjit(["train", "-o"]).arg(&profile).arg(folder.path().join("absent.wasm")).run().refuses(1, &["No such file"]);
     assert_eq!(std::fs::read(&profile).expect("the profile is readable"), b"old");
+}
+
+#[test]
+fn compiled_code_records_what_the_interpreter_records() {
+    let folder = scratch();
+    for (name, args) in [("bytecode", &[][..]), ("matrix", &[]), ("sha256", &["-x"])] {
+        let module = fixtures().join(format!("c/{name}.wasm"));
+        let told = |how: &str| {
+            let profile = folder.path().join(format!("{name}-{how}.trprof"));
+            // Some end with an error: that is recorded, too.
+            let _ = trjit(["train", "--jit", how, "-o"]).arg(&profile).arg(&module).args(args).run();
+            recorded(&profile)
+        };
+        let interpreted = told("off");
+        let hottest = interpreted["hottest"].as_array().expect("`hottest` is a list").iter();
+        let hot = hottest.filter(|function| function["calls"].as_u64() > Some(400) || function["back_edges"].as_u64() > Some(3000));
+        assert!(hot.count() > 0, "nothing is compiled: {interpreted}");
+        assert_eq!(interpreted, told("sync"), "{name}");
+        assert_eq!(interpreted, told("background"), "{name}");
+    }
 }

@@ -105,7 +105,7 @@ impl<'a> Translator<'a, '_> {
         let expected = self.env.type_id(&mut self.b, ty)?;
         let differs = self.b.ins().icmp(IntCC::NotEqual, found, expected);
         self.b.ins().trapnz(differs, trap(TrapCode::BadSignature));
-        Ok((self.referenced(record), args))
+        Ok((self.referenced(record)?, args))
     }
 
     /// The same for a reference of a type that validation knows.
@@ -114,7 +114,7 @@ impl<'a> Translator<'a, '_> {
         let args = self.pop_args(ty)?;
         self.b.ins().trapz(reference, trap(TrapCode::NullReference));
         let record = self.func_ref(reference)?;
-        Ok((self.referenced(record), args))
+        Ok((self.referenced(record)?, args))
     }
 
     /// Address of a reference's `VmFuncRef`. The array of references may move when the store grows, so its address is loaded anew; a reference itself never changes.
@@ -125,11 +125,12 @@ impl<'a> Translator<'a, '_> {
         Ok(self.b.ins().iadd(references, offset))
     }
 
-    /// The function of a `VmFuncRef`; announces it.
-    fn referenced(&mut self, record: Value) -> Callee {
+    /// The function of a `VmFuncRef`; counts and announces it.
+    fn referenced(&mut self, record: Value) -> Res<Callee> {
         let known = self.env.flags.checked_constant;
         let vmctx = self.b.ins().load(types::I64, known, record, offset_of!(VmFuncRef, vmctx) as i32);
         let function = self.b.ins().load(types::I32, known, record, offset_of!(VmFuncRef, function) as i32);
+        self.count_target(vmctx, function)?;
         self.b.ins().store(self.env.flags.vm, function, vmctx, header::CALLEE as i32);
         let jump_table = self.b.ins().load(types::I64, known, vmctx, header::JUMP_TABLE as i32);
         let image_base = self.b.ins().load(types::I64, known, vmctx, header::IMAGE_BASE as i32);
@@ -137,7 +138,7 @@ impl<'a> Translator<'a, '_> {
         let entry = self.b.ins().ishl_imm_u(index, 2);
         let entry = self.b.ins().iadd(jump_table, entry);
         let entry = self.env.jump_table_entry(&mut self.b, entry, image_base, 0);
-        Callee { code: Code::Address(entry), vmctx, function }
+        Ok(Callee { code: Code::Address(entry), vmctx, function })
     }
 
     /// Calls, and pushes the results.

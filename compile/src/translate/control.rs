@@ -9,7 +9,7 @@
 use super::Translator;
 use crate::fault::{Fault, Res};
 use crate::state::{BlockSig, Frame, FrameKind};
-use cranelift_codegen::ir::{Block, BlockArg, BlockCall, InstBuilder, JumpTableData, Type, types};
+use cranelift_codegen::ir::{Block, BlockArg, BlockCall, InstBuilder, JumpTableData, Type, Value, types};
 use cranelift_frontend::Variable;
 use wasmparser::{BrTable, Operator};
 
@@ -129,8 +129,15 @@ impl<'a> Translator<'a, '_> {
         let params = self.stack[first..].to_vec();
         let then_block = self.b.create_block();
         let else_block = self.b.create_block();
-        self.b.ins().brif(condition, then_block, &[], else_block, &[]);
+        let otherwise = if self.counts() { self.b.create_block() } else { else_block };
+        self.b.ins().brif(condition, then_block, &[], otherwise, &[]);
         self.b.seal_block(then_block);
+        if otherwise != else_block {
+            self.b.seal_block(otherwise);
+            self.b.switch_to_block(otherwise);
+            self.count_branch(self.entries.start)?;
+            self.b.ins().jump(else_block, &[]);
+        }
         self.b.seal_block(else_block);
         self.b.switch_to_block(then_block);
         self.push_frame(FrameKind::If { else_block, params, seen_else: false }, sig, spilled);
@@ -139,6 +146,10 @@ impl<'a> Translator<'a, '_> {
 
     pub(super) fn start_else(&mut self) -> Res<()> {
         if self.reachable {
+            // The `end` of an `if` without `else` has no entry: nothing is skipped there.
+            if !self.entries.is_empty() {
+                self.count_branch(self.entries.start)?;
+            }
             self.jump_to_next()?;
         }
         let frame = self.frames.last_mut().ok_or_else(no_frame)?;
@@ -232,7 +243,9 @@ impl<'a> Translator<'a, '_> {
         Ok(block)
     }
 
-    pub(super) fn br(&mut self, depth: u32) -> Res<()> {
+    /// `entry`: the branch's in the function's side table.
+    pub(super) fn br(&mut self, depth: u32, entry: u32) -> Res<()> {
+        self.count_branch(entry)?;
         let target = self.branch_target(depth)?;
         self.b.ins().jump(target, &self.branch_args);
         self.reachable = false;
@@ -242,9 +255,25 @@ impl<'a> Translator<'a, '_> {
     pub(super) fn br_if(&mut self, depth: u32) -> Res<()> {
         let condition = self.pop_condition()?;
         let target = self.branch_target(depth)?;
+        self.branch_when(condition, true, target)
+    }
+
+    /// Branches to `target` with the prepared arguments when the condition is (not) 0, else goes on in a new block.
+    fn branch_when(&mut self, condition: Value, is_true: bool, target: Block) -> Res<()> {
         let otherwise = self.b.create_block();
-        self.b.ins().brif(condition, target, &self.branch_args, otherwise, &[]);
+        let taken = if self.counts() { self.b.create_block() } else { target };
+        let args = if taken == target { &self.branch_args[..] } else { &[] };
+        match is_true {
+            true => self.b.ins().brif(condition, taken, args, otherwise, &[]),
+            false => self.b.ins().brif(condition, otherwise, &[], taken, args),
+        };
         self.b.seal_block(otherwise);
+        if taken != target {
+            self.b.seal_block(taken);
+            self.b.switch_to_block(taken);
+            self.count_branch(self.entries.start)?;
+            self.b.ins().jump(target, &self.branch_args);
+        }
         self.b.switch_to_block(otherwise);
         Ok(())
     }
@@ -253,10 +282,7 @@ impl<'a> Translator<'a, '_> {
     pub(super) fn br_on_null(&mut self, depth: u32) -> Res<()> {
         let reference = self.pop()?;
         let target = self.branch_target(depth)?;
-        let otherwise = self.b.create_block();
-        self.b.ins().brif(reference, otherwise, &[], target, &self.branch_args);
-        self.b.seal_block(otherwise);
-        self.b.switch_to_block(otherwise);
+        self.branch_when(reference, false, target)?;
         self.push(reference);
         Ok(())
     }
@@ -267,29 +293,27 @@ impl<'a> Translator<'a, '_> {
         self.push(reference);
         let target = self.branch_target(depth)?;
         self.stack.pop();
-        let otherwise = self.b.create_block();
-        self.b.ins().brif(reference, target, &self.branch_args, otherwise, &[]);
-        self.b.seal_block(otherwise);
-        self.b.switch_to_block(otherwise);
-        Ok(())
+        self.branch_when(reference, true, target)
     }
 
-    /// Labels that take values get a block of their own on the way, one a label, so that a table with many entries does not hold the values many times.
+    /// Labels that take values get a block of their own on the way, one a label, so that a table with many entries does not hold the values many times. Where
+    /// branches are counted each entry has its own.
     pub(super) fn br_table(&mut self, table: &BrTable<'_>) -> Res<()> {
         let index = self.pop()?;
-        let mut edges: Vec<(u32, Block)> = Vec::new();
+        let mut edges: Vec<Edge> = Vec::new();
         let mut edge_of_depth: Vec<Option<Block>> = vec![None; self.frames.len()];
         let mut calls = Vec::with_capacity(table.len() as usize + 1);
-        for depth in table.targets().chain(std::iter::once(Ok(table.default()))) {
+        for (depth, entry) in table.targets().chain(std::iter::once(Ok(table.default()))).zip(self.entries.clone()) {
             let depth = depth?;
             let known = *edge_of_depth.get(depth as usize).ok_or_else(no_frame)?;
             let block = match known {
-                Some(block) => block,
-                None => {
+                Some(block) if !self.counts() => block,
+                _ => {
                     let target = self.branch_target(depth)?;
-                    let block = if self.branch_args.is_empty() { target } else { self.b.create_block() };
+                    let is_direct = self.branch_args.is_empty() && !self.counts();
+                    let block = if is_direct { target } else { self.b.create_block() };
                     if block != target {
-                        edges.push((depth, block));
+                        edges.push(Edge { depth, entry, block });
                     }
                     edge_of_depth[depth as usize] = Some(block);
                     block
@@ -300,11 +324,10 @@ impl<'a> Translator<'a, '_> {
         let default = calls.pop().ok_or_else(no_frame)?;
         let jump_table = self.b.create_jump_table(JumpTableData::new(default, &calls));
         self.b.ins().br_table(index, jump_table);
-        for (depth, edge) in edges {
-            self.b.seal_block(edge);
-            self.b.switch_to_block(edge);
-            let target = self.branch_target(depth)?;
-            self.b.ins().jump(target, &self.branch_args);
+        for Edge { depth, entry, block } in edges {
+            self.b.seal_block(block);
+            self.b.switch_to_block(block);
+            self.br(depth, entry)?;
         }
         self.reachable = false;
         Ok(())
@@ -349,6 +372,13 @@ impl<'a> Translator<'a, '_> {
         let value = self.b.ins().iconst(types::I64, 0);
         self.push(value);
     }
+}
+
+/// A block on the way from a table to a label.
+struct Edge {
+    depth: u32,
+    entry: u32,
+    block: Block,
 }
 
 #[cold]

@@ -22,6 +22,8 @@ use wasmparser::{Catch, TryTable};
 /// An open `try_table`.
 pub(super) struct TryScope {
     catches: Vec<Catch>,
+    /// The first clause's entry in the function's side table.
+    entry: u32,
     /// Made by the first instruction that may throw into it; its parameter is the exception's reference.
     dispatch: Option<Block>,
 }
@@ -30,7 +32,7 @@ impl<'a> Translator<'a, '_> {
     pub(super) fn start_try(&mut self, table: &TryTable) -> Res<()> {
         let sig = self.block_sig(table.ty)?;
         self.start_framed(FrameKind::Try, sig)?;
-        self.tries.push(TryScope { catches: table.catches.clone(), dispatch: None });
+        self.tries.push(TryScope { catches: table.catches.clone(), entry: self.entries.start, dispatch: None });
         Ok(())
     }
 
@@ -46,18 +48,18 @@ impl<'a> Translator<'a, '_> {
         self.stack.truncate(frame.height);
         self.b.seal_block(dispatch);
         self.b.switch_to_block(dispatch);
-        self.dispatch(dispatch, &scope.catches)?;
+        self.dispatch(dispatch, &scope)?;
         self.frames.push(frame);
         self.reachable = false;
         Ok(())
     }
 
-    fn dispatch(&mut self, dispatch: Block, catches: &[Catch]) -> Res<()> {
+    fn dispatch(&mut self, dispatch: Block, scope: &TryScope) -> Res<()> {
         let height = self.stack.len();
         let exception = self.b.block_params(dispatch)[0];
         let vm_store = self.env.store(&mut self.b)?;
         let found = self.b.ins().load(types::I64, self.env.flags.vm, vm_store, store::EXN_TAG as i32);
-        for catch in catches {
+        for (catch, entry) in scope.catches.iter().zip(scope.entry..) {
             let (tag, label, with_reference) = match *catch {
                 Catch::One { tag, label } => (Some(tag), label, false),
                 Catch::OneRef { tag, label } => (Some(tag), label, true),
@@ -71,7 +73,7 @@ impl<'a> Translator<'a, '_> {
             if with_reference {
                 self.push(exception);
             }
-            self.br(label)?;
+            self.br(label, entry)?;
             self.stack.truncate(height);
             match next {
                 Some(next) => self.b.switch_to_block(next),

@@ -48,7 +48,7 @@ impl Translator<'_, '_> {
                 let known = vec![None; types.len()];
                 Locals::Slots { area, stride: stride as i32, types, known }
             }
-            Tier::A1 | Tier::Ap4 => Locals::Variables(types.iter().map(|&ty| self.b.declare_var(ty)).collect()),
+            Tier::A1 | Tier::A3 | Tier::Ap4 => Locals::Variables(types.iter().map(|&ty| self.b.declare_var(ty)).collect()),
         };
     }
 

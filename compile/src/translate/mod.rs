@@ -12,6 +12,7 @@
 mod atomics;
 mod calls;
 mod control;
+mod counting;
 mod exceptions;
 mod fuel;
 mod locals;
@@ -21,11 +22,13 @@ mod operators;
 mod simd;
 mod tables;
 
+use self::counting::Counting;
 use self::exceptions::TryScope;
 use self::locals::Locals;
 use crate::env::Env;
 use crate::fault::{Fault, Res};
 use crate::heat::{Heat, Walked};
+use crate::side_entries::SideEntries;
 use crate::signature::{self, clif_type, clif_type_of, returns_by_pointer};
 use crate::slots::Slots;
 use crate::state::{BlockSig, Frame, FrameKind};
@@ -33,6 +36,7 @@ use cranelift_codegen::ir::{Block, BlockArg, Function, InstBuilder, SourceLoc, S
 use cranelift_codegen::isa::TargetFrontendConfig;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use std::cell::RefCell;
+use std::ops::Range;
 use trjit_code::place::INLINED;
 use trjit_code::{CompileRequest, DirectCalls, Entry, InlinedPlace};
 use trjit_module::FuncType;
@@ -96,6 +100,10 @@ pub struct Translator<'a, 'b> {
     opcodes: Opcodes<'a>,
     /// What training never executed, where there was any.
     heat: Option<Heat>,
+    /// In tiers that count.
+    counting: Option<Counting<'a>>,
+    /// The current instruction's entries of the function's side table.
+    entries: Range<u32>,
     caller: Option<Caller<'a>>,
     /// What the straight code so far costs, and was not charged yet.
     fuel_used: i64,
@@ -150,6 +158,8 @@ pub fn function<'a>(
         scratch: None,
         opcodes: Opcodes { bytes: body.as_bytes(), start: record.body.offset },
         heat: Heat::of(walked, request.function, first)?,
+        counting: Counting::of(module, request.function, request.tier)?,
+        entries: 0..0,
         caller,
         fuel_used: 0,
         branch_args: Vec::new(),
@@ -204,6 +214,7 @@ impl Translator<'_, '_> {
             }
             self.local_init(local as u32, zero)?;
         }
+        self.count_entry()?;
         self.charge_entry(first)
     }
 
@@ -245,8 +256,10 @@ impl Translator<'_, '_> {
             next: None,
             spilled: false,
         });
+        let mut entries = SideEntries::new();
         while !self.frames.is_empty() {
             let (operator, position) = reader.read_with_offset()?;
+            (self.entries, _) = entries.step(&operator);
             if !self.reachable {
                 self.skip(&operator)?;
                 continue;

@@ -24,7 +24,7 @@ impl Translator<'_, '_> {
             Op::If { blockty } => { let sig = self.block_sig(*blockty)?; self.start_if(sig)?; }
             Op::Else => self.start_else()?,
             Op::End => self.end()?,
-            Op::Br { relative_depth } => self.br(*relative_depth)?,
+            Op::Br { relative_depth } => self.br(*relative_depth, self.entries.start)?,
             Op::BrIf { relative_depth } => self.br_if(*relative_depth)?,
             Op::BrTable { targets } => self.br_table(targets)?,
             Op::Return => self.return_()?,

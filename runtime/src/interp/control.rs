@@ -21,14 +21,10 @@ use trjit_module::{FuncIndex, TrapCode};
 pub(super) unsafe fn back_edge_is_hot<P: Probe>(cx: *mut Cx) -> bool {
     // SAFETY: by contract; the running function is a defined one.
     unsafe {
-        let mut hot = false;
-        if !P::RECORD {
-            let counter = (*cx).hotness.add(((*cx).function - (*cx).imported_functions) as usize);
-            let count = (*counter).wrapping_add(1);
-            *counter = count;
-            hot = count >= (*cx).loop_threshold;
-        }
-        hot || (*(*cx).vm_store).interrupt != 0 || fuel::is_used_up::<P>(cx)
+        let counter = (*cx).hotness.add(((*cx).function - (*cx).imported_functions) as usize);
+        let count = (*counter).wrapping_add(1);
+        *counter = count;
+        count >= (*cx).loop_threshold || (*(*cx).vm_store).interrupt != 0 || fuel::is_used_up::<P>(cx)
     }
 }
 
@@ -109,27 +105,16 @@ macro_rules! call_function {
 
 /// Counts an entry of a defined function; whether it is the first one, or one of many.
 macro_rules! counts_as_first_or_hot {
-    ($cx:ident, $defined:expr) => {
+    ($cx:ident, $defined:expr) => {{
         if P::RECORD {
-            (*$cx).count_entry($defined)
-        } else {
-            let hot = (*$cx).hotness.add($defined);
-            let before = *hot;
-            *hot = before.wrapping_add(1);
-            // One comparison for both: 0 wraps.
-            before.wrapping_sub(1) >= (*$cx).hot_after
+            (*$cx).count_entry($defined);
         }
-    };
-}
-
-/// What there is to do for such an entry; false where the function's code can not be had.
-///
-/// # Safety
-/// `cx` is the running activation's.
-#[inline(always)]
-unsafe fn first_or_hot<P: Probe>(cx: *mut Cx, callee: u32) -> bool {
-    // SAFETY: by contract.
-    unsafe { if P::RECORD { out::record_first_entry(cx, callee) } else { out::function_is_new_or_hot(cx, callee) } }
+        let hot = (*$cx).hotness.add($defined);
+        let before = *hot;
+        *hot = before.wrapping_add(1);
+        // One comparison for both: 0 wraps.
+        before.wrapping_sub(1) >= (*$cx).hot_after
+    }};
 }
 
 /// Pushes a frame for function `$callee` of the running instance.
@@ -229,7 +214,7 @@ pub(super) unsafe fn hot_loop<P: Probe>(
         if fuel::is_used_up::<P>(cx) {
             return trap(ip.add(1), sp, cx, TrapCode::OutOfFuel);
         }
-        if !P::RECORD && out::osr_code_ready(cx) {
+        if out::osr_code_ready(cx) {
             return OSR;
         }
         fuel::count::<P>(cx, *ip);
@@ -282,7 +267,7 @@ handlers! { (ip, sp, fp, st, cx, mem);
     #[inline(never)]
     enter_first_or_hot {
         let callee = (*cx).callee;
-        if !first_or_hot::<P>(cx, callee) {
+        if !out::function_is_new_or_hot(cx, callee) {
             return missing::<P>(ip, sp, fp, st, cx, mem);
         }
         enter_function!(callee; ip, sp, fp, st, cx);
@@ -341,7 +326,7 @@ handlers! { (ip, sp, fp, st, cx, mem);
     replace_frame {
         let callee = (*cx).callee;
         let defined = (callee - (*cx).imported_functions) as usize;
-        if counts_as_first_or_hot!(cx, defined) && !first_or_hot::<P>(cx, callee) {
+        if counts_as_first_or_hot!(cx, defined) && !out::function_is_new_or_hot(cx, callee) {
             return missing::<P>(ip, sp, fp, st, cx, mem);
         }
         let FunctionRecord { params, locals, frame_slots, code_start, side_table_start, .. } = *(*cx).functions.add(defined);

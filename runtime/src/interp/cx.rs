@@ -110,14 +110,14 @@ impl Cx {
         unsafe { count(&*self.branches.offset(entry.offset_from(self.side_table))) };
     }
 
-    /// Training: counts an invocation of a defined function; whether it is the first one.
+    /// Training: counts an invocation of a defined function.
     ///
     /// # Safety
     /// The context records, and the module has the function.
     #[inline(always)]
-    pub unsafe fn count_entry(&self, defined: usize) -> bool {
+    pub unsafe fn count_entry(&self, defined: usize) {
         // SAFETY: by contract; there is a counter for each function.
-        unsafe { count(&*self.entries.add(defined)) == 1 }
+        unsafe { count(&*self.entries.add(defined)) };
     }
 
     /// Behind the last instruction of the running function.

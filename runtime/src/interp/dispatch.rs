@@ -27,7 +27,7 @@ pub trait Probe {
 
 /// Counts only what tier-up needs.
 pub struct Plain<C>(PhantomData<C>);
-/// Records the profile; nothing tiers up.
+/// Records the profile beside it.
 pub struct Training<C>(PhantomData<C>);
 /// Counts fuel beside what another probe does.
 pub struct Metered<P>(PhantomData<P>);

@@ -13,7 +13,7 @@
 //! | `cx` | everything else ([`cx::Cx`]) |
 //! | `mem` | start of memory 0 |
 //!
-//! The handlers exist eight times: `Training` records the profile and runs the original bytes; `Plain` counts only what tier-up needs, and runs a [quickened](quicken)
+//! The handlers exist eight times: `Training` records the profile and runs the original bytes; `Plain` counts only what tier-up needs (as `Training` does, too), and runs a [quickened](quicken)
 //! copy in which frequent sequences are one instruction; `Metered` is either of them with fuel, on the original bytes; each over slots of one word, or of two for modules
 //! with v128.
 //!

@@ -139,8 +139,8 @@ pub unsafe fn osr_code_ready(cx: *mut Cx) -> bool {
     }
 }
 
-/// A function was entered that was new (it gets its copy now, where copies run) or has become hot (asks for its compiled code). Its entry is counted
-/// already. False: see [`code_is_missing`].
+/// A function was entered that was new (it gets its copy now, where copies run, and its place in the recorded order) or has become hot (asks for its compiled
+/// code). Its entry is counted already. False: see [`code_is_missing`].
 ///
 /// # Safety
 /// `cx` is the running activation's.
@@ -157,32 +157,13 @@ pub unsafe fn function_is_new_or_hot(cx: *mut Cx, callee: u32) -> bool {
             return false;
         }
         let hotness = (*cx).hotness.add(defined);
+        if let Some(recorder) = instance.recorder.as_ref().filter(|_| *hotness == 1) {
+            recorder.record_entry(DefinedFuncIndex(defined as u32));
+        }
         if *hotness >= (*cx).call_threshold {
             let counted = *hotness;
             *hotness = (*cx).call_threshold.saturating_sub(instance.code.engine().tunables().recheck_interval);
             jit::request_function(instance, FuncIndex(callee), counted.saturating_sub(*hotness));
-        }
-        true
-    }
-}
-
-/// A function was entered for the first time while recording, which is counted already. False: see [`code_is_missing`].
-///
-/// # Safety
-/// `cx` is the running activation's.
-#[cold]
-#[inline(never)]
-#[must_use]
-pub unsafe fn record_first_entry(cx: *mut Cx, callee: u32) -> bool {
-    // SAFETY: by contract.
-    unsafe {
-        let instance = instance(cx);
-        let defined = DefinedFuncIndex(callee - (*cx).imported_functions);
-        if instance.copies.fill(instance.code.module(), &*(*cx).functions.add(defined.index())).is_err() {
-            return false;
-        }
-        if let Some(recorder) = &instance.recorder {
-            recorder.record_entry(defined);
         }
         true
     }

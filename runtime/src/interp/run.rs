@@ -131,7 +131,7 @@ unsafe fn count_entry(cx: *mut Cx, recording: bool) -> bool {
     unsafe {
         let defined = ((*cx).function - (*cx).imported_functions) as usize;
         if recording {
-            return !(*cx).count_entry(defined) || out::record_first_entry(cx, (*cx).function);
+            (*cx).count_entry(defined);
         }
         let hot = (*cx).hotness.add(defined);
         *hot = (*hot).wrapping_add(1);

@@ -1,4 +1,4 @@
-//! `trjit train`: runs the program in the recording interpreter and writes its profile, however the run ends.
+//! `trjit train`: runs the program, recorded, and writes its profile, however the run ends.
 
 use crate::LINKED;
 use crate::args::Train;
@@ -7,19 +7,23 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
+use trjit_cli::args::Jit;
 use trjit_cli::exit::{self, SIGNAL_BASE};
 use trjit_cli::options::Options;
 use trjit_cli::stop::{self, Stopped};
 use trjit_cli::{guest, source, ui};
-use trjit_runtime::{Config, Engine, Error, Module, Reason, RunInfo, Store, Tunables};
+use trjit_runtime::{Config, Engine, Error, Module, Reason, RunInfo, Store};
 
 pub fn execute(train: &Train) -> Result<u8> {
     let options = Options::parse(&train.guest)?;
     let path = guest::module_path(&train.guest)?;
     let output = train.output.clone().unwrap_or_else(|| path.with_extension("trprof"));
-    let tunables = Tunables { max_wasm_stack: options.max_wasm_stack.unwrap_or(options.tunables.max_wasm_stack), ..options.tunables };
+    let mut tunables = options.tunables;
+    tunables.max_wasm_stack = options.max_wasm_stack.unwrap_or(tunables.max_wasm_stack);
+    tunables.background = train.jit != Some(Jit::Sync);
     let mut config = Config { tunables, record_profile: true, ..Config::default() };
     config.consume_fuel(options.fuel.is_some());
+    config.compiler = LINKED.compiler.filter(|_| train.jit != Some(Jit::Off)).map(|make| make());
     let engine = Engine::new(config.memory_style(options.memory_style()));
     let module = Module::from_parsed(&engine, source::parse(path, source::read_wasm(path, &LINKED)?)?)?;
     check_writable(&output)?;
