@@ -62,6 +62,9 @@ fields!(
         instance,
         func_refs,
         func_ref_base,
+        profile_entries,
+        profile_branches,
+        profile_sites,
         reserved,
     }
 );
