@@ -3,7 +3,7 @@
 
 use crate::plan::{Recorded, Recording};
 use crate::tunables;
-use trjit_code::BranchCounts;
+use trjit_code::{BranchCounts, SiteTargets};
 use trjit_module::{DefinedFuncIndex, FuncIndex, Module};
 use trjit_trace::{Coverage, FunctionProfile, Profile};
 
@@ -50,6 +50,12 @@ impl BranchCounts for Counts {
 
     fn taken(&self, function: FuncIndex, entry: u32) -> u64 {
         self.function(function).map_or(0, |counted| counted.taken(entry))
+    }
+
+    fn targets(&self, function: FuncIndex, site: u32) -> SiteTargets {
+        let Some(counted) = self.function(function).and_then(|counted| counted.site(site)) else { return SiteTargets::default() };
+        let functions = counted.targets.iter().map(|target| (target.function, target.count)).collect();
+        SiteTargets { calls: counted.calls(), functions }
     }
 }
 

@@ -2,7 +2,7 @@
 //! weighed as fuel is ([`trjit_module::fuel`]): structure is free.
 
 use anyhow::Result;
-use trjit_code::BranchCounts;
+use trjit_code::{BranchCounts, SiteTargets};
 use trjit_compile::heat;
 use trjit_module::fuel::STEPS;
 use trjit_module::{FuncIndex, Module};
@@ -18,6 +18,10 @@ impl BranchCounts for Counters<'_> {
 
     fn taken(&self, _function: FuncIndex, entry: u32) -> u64 {
         self.0.taken(entry)
+    }
+
+    fn targets(&self, _function: FuncIndex, _site: u32) -> SiteTargets {
+        SiteTargets::default()
     }
 }
 

@@ -66,6 +66,18 @@ pub trait BranchCounts: Sync {
 
     /// Times that the branch of a side table entry, counted from the function's first, was taken.
     fn taken(&self, function: FuncIndex, entry: u32) -> u64;
+
+    /// What an indirect call site called, by its number, counted from the function's first. Neither that the functions exist nor that the numbers add up is promised.
+    fn targets(&self, function: FuncIndex, site: u32) -> SiteTargets;
+}
+
+/// The callees of an indirect call site.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SiteTargets {
+    /// All calls there, also of functions that are not told apart.
+    pub calls: u64,
+    /// Functions of the module, each with its calls; in any order.
+    pub functions: Vec<(FuncIndex, u64)>,
 }
 
 /// Nothing is known of any function.
@@ -78,6 +90,10 @@ impl BranchCounts for NoCounts {
 
     fn taken(&self, _function: FuncIndex, _entry: u32) -> u64 {
         0
+    }
+
+    fn targets(&self, _function: FuncIndex, _site: u32) -> SiteTargets {
+        SiteTargets::default()
     }
 }
 

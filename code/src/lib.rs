@@ -18,7 +18,7 @@ pub mod steered;
 pub mod target;
 pub mod unit;
 
-pub use compiler::{BranchCounts, CompileError, CompileRequest, Compiler, DirectCalls, Entry, NoCounts, NoDirectCalls, Tier};
+pub use compiler::{BranchCounts, CompileError, CompileRequest, Compiler, DirectCalls, Entry, NoCounts, NoDirectCalls, SiteTargets, Tier};
 pub use place::InlinedPlace;
 pub use steered::{Failures, MadeUpCounts, Steered};
 pub use target::{CpuFeature, CpuFeatures, CpuLevel, MemoryStyle, Settings};

@@ -1,7 +1,7 @@
 //! A compiler that does only what it is told to: each function at a chosen tier, or not at all. It makes mixes of compiled and interpreted functions
 //! for tests, fuzzing and measurements; what nobody chose is refused, and so stays with the interpreter.
 
-use crate::compiler::{BranchCounts, CompileError, CompileRequest, Compiler, Tier};
+use crate::compiler::{BranchCounts, CompileError, CompileRequest, Compiler, SiteTargets, Tier};
 use crate::target::Settings;
 use crate::unit::CompiledFunction;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,8 @@ pub struct Steered<C> {
     failures: Failures,
 }
 
-/// Counts that no run gave, made up from the numbers of functions and branches: some code seems hot, some cold, and it may not add up. What is compiled by them must do what it does
+/// Counts that no run gave, made up from the numbers of functions, branches and sites: some code seems hot, some cold, indirect calls seem to have
+/// callees, and it may not add up. What is compiled by them must do what it does
 /// without.
 #[derive(Clone, Copy, Debug)]
 pub struct MadeUpCounts {
@@ -31,16 +32,39 @@ impl BranchCounts for MadeUpCounts {
     }
 
     fn taken(&self, function: FuncIndex, entry: u32) -> u64 {
-        // The finalizer of splitmix64.
-        let mut z = self.seed ^ u64::from(function.0) << 32 ^ u64::from(entry);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        match (z ^ (z >> 31)) % 4 {
+        match self.number(function, entry) % 4 {
             0 => 0,
             1 => 1 << 40,
             _ => 1 << 20,
         }
     }
+
+    /// Nothing; or the first functions of an index space, imported ones too, and some that hardly any module has, in an order made up for the site: in a small module
+    /// those of the call's type are among them. Other callees are rare at some sites.
+    fn targets(&self, function: FuncIndex, site: u32) -> SiteTargets {
+        let number = self.number(function, !site);
+        let calls = match number % 4 {
+            0 => return SiteTargets::default(),
+            1 | 2 => 1 << 30,
+            _ => 1 << 42,
+        };
+        let functions = (0..96).chain([1 << 20, u32::MAX]);
+        let count = |target: u32| 1 << 39 | mixed(number ^ u64::from(target)) >> 25;
+        SiteTargets { calls, functions: functions.map(|target| (FuncIndex(target), count(target))).collect() }
+    }
+}
+
+impl MadeUpCounts {
+    fn number(&self, function: FuncIndex, part: u32) -> u64 {
+        mixed(self.seed ^ u64::from(function.0) << 32 ^ u64::from(part))
+    }
+}
+
+/// The finalizer of splitmix64.
+fn mixed(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 /// What could not be compiled; clones are the same list.

@@ -22,6 +22,8 @@ pub struct Executed {
     /// Bytes from the function's first instruction.
     pub ip: u32,
     pub count: u64,
+    /// The number of an indirect call site, counted from the function's first.
+    pub site: Option<u32>,
 }
 
 /// How often each instruction of a function was executed, in their order, also of those that nothing reaches (0 times). `None` where the function was never entered.
@@ -50,7 +52,9 @@ pub fn executed(module: &Module, function: FuncIndex, counts: &dyn BranchCounts)
         while let Some((_, arriving)) = arrivals.next_if(|&(ip, _)| ip <= step.ip) {
             count = count.saturating_add(arriving);
         }
-        found.push(Executed { ip: step.ip, count });
+        let entry = side_table.get(step.first_entry as usize).filter(|entry| step.entries == 1 && entry.is_indirect_site());
+        let site = entry.map(|entry| entry.keep.wrapping_sub(record.indirect_sites_start));
+        found.push(Executed { ip: step.ip, count, site });
         count = match step.flow {
             Flow::On => count,
             Flow::Unless => count.saturating_sub(taken(step.first_entry)),
@@ -107,9 +111,18 @@ impl Heat {
 
     /// Whether training never executed the instruction at that position, which lies behind those asked about before.
     pub fn is_cold(&mut self, position: u32) -> bool {
+        self.at(position).is_some_and(|executed| executed.count == 0)
+    }
+
+    /// The indirect call site at that position, by its number in the function; the same rule.
+    pub fn site(&mut self, position: u32) -> Option<u32> {
+        self.at(position)?.site
+    }
+
+    fn at(&mut self, position: u32) -> Option<&Executed> {
         let ip = position - self.first;
         self.next += self.executed[self.next..].partition_point(|executed| executed.ip < ip);
-        self.executed.get(self.next).is_some_and(|executed| executed.ip == ip && executed.count == 0)
+        self.executed.get(self.next).filter(|executed| executed.ip == ip)
     }
 }
 

@@ -6,6 +6,7 @@
 use crate::env::FUNCTIONS;
 use crate::fault::{Fault, Res};
 use crate::heat::Walked;
+use crate::targets;
 use crate::translate::{self, Caller};
 use cranelift_codegen::Context;
 use cranelift_codegen::inline::{Inline, InlineCommand};
@@ -137,20 +138,24 @@ impl Inliner<'_> {
             return Ok(false);
         }
         let Some(&position) = chain.first() else { return Ok(false) };
-        let calls = self.executions(position)?;
+        let calls = self.calls(position, callee)?;
         let all = self.request.counts.entries(callee).unwrap_or(0);
         let limit = if calls >= all / 10 * MOST { LIMIT_OF_MOST } else { LIMIT };
         Ok(calls >= HOT && len <= limit)
     }
 
-    /// How often the instruction at a position was executed.
-    fn executions(&self, position: u32) -> Res<u64> {
+    /// How often the instruction at a position, which may be an indirect call, called that function.
+    fn calls(&self, position: u32, callee: FuncIndex) -> Res<u64> {
         let module = self.request.module;
         let Some(function) = module.function_at(position) else { return Ok(0) };
         let Some(record) = module.function(function) else { return Ok(0) };
         let Some(steps) = self.walked.executed(function)? else { return Ok(0) };
         let ip = position - record.code_start;
-        Ok(steps.binary_search_by_key(&ip, |step| step.ip).map_or(0, |found| steps[found].count))
+        let Ok(found) = steps.binary_search_by_key(&ip, |step| step.ip) else { return Ok(0) };
+        Ok(match steps[found].site {
+            None => steps[found].count,
+            Some(site) => targets::calls_of(&self.request.counts.targets(function, site), callee),
+        })
     }
 }
 

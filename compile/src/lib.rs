@@ -25,6 +25,7 @@ mod signature;
 mod slots;
 mod stages;
 mod state;
+mod targets;
 mod trampoline;
 mod translate;
 mod wording;

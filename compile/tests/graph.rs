@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use trjit_code::{BranchCounts, NoCounts};
+use trjit_code::{BranchCounts, NoCounts, SiteTargets};
 use trjit_compile::graph::{Edge, EdgeKind, Graph, What, graph};
 use trjit_module::{FuncIndex, Module};
 
@@ -17,6 +17,10 @@ impl BranchCounts for Counted {
 
     fn taken(&self, _function: FuncIndex, entry: u32) -> u64 {
         self.1.get(entry as usize).copied().unwrap_or(0)
+    }
+
+    fn targets(&self, _function: FuncIndex, _site: u32) -> SiteTargets {
+        SiteTargets::default()
     }
 }
 

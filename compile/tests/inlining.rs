@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use trjit_code::{BranchCounts, CompileRequest, CompiledFunction, Compiler, Entry, NoCounts, Tier, place};
+use trjit_code::{BranchCounts, CompileRequest, CompiledFunction, Compiler, Entry, NoCounts, SiteTargets, Tier, place};
 use trjit_compile::CraneliftCompiler;
 use trjit_module::{FuncIndex, Module, TrapCode};
 
@@ -33,6 +33,10 @@ impl BranchCounts for Entered {
 
     fn taken(&self, _function: FuncIndex, _entry: u32) -> u64 {
         0
+    }
+
+    fn targets(&self, _function: FuncIndex, _site: u32) -> SiteTargets {
+        SiteTargets::default()
     }
 }
 

@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use trjit_code::{BranchCounts, CompileRequest, Compiler, Entry, NoCounts, NoDirectCalls, Tier};
+use trjit_code::{BranchCounts, CompileRequest, Compiler, Entry, NoCounts, NoDirectCalls, SiteTargets, Tier};
 use trjit_compile::CraneliftCompiler;
 use trjit_compile::heat::{Executed, executed};
 use trjit_module::{FuncIndex, TrapCode};
@@ -30,6 +30,10 @@ impl BranchCounts for Counts {
     fn taken(&self, _function: FuncIndex, entry: u32) -> u64 {
         // The second entry is the jump of the first arm over the second.
         if entry == 0 { self.to_else } else { self.entries - self.to_else }
+    }
+
+    fn targets(&self, _function: FuncIndex, _site: u32) -> SiteTargets {
+        SiteTargets::default()
     }
 }
 

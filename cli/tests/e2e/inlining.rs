@@ -26,6 +26,13 @@ fn cache_of(path: &Path) -> CacheFile {
 fn inlined_frames_are_told_like_others() {
     for inner in ["(i32.div_u (i32.const 1000) (local.get 0))", "(if (i32.eqz (local.get 0)) (then (throw $empty))) (i32.const 1)"] {
         fails_alike(&PROGRAM.replace("INNER", inner));
+        // Also where the callee is found in a table: the expected function's body stands behind a comparison.
+        let indirect =
+            "(call_indirect (param i32) (result i32) (i32.sub (local.get 0) (i32.const 1)) (i32.const 0))) (table funcref (elem $middle))";
+        let text = PROGRAM.replace("INNER", inner);
+        let replaced = text.replace("(call $middle (i32.sub (local.get 0) (i32.const 1))))", indirect);
+        assert_ne!(replaced, text);
+        fails_alike(&replaced);
     }
 }
 

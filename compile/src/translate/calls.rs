@@ -3,6 +3,7 @@
 //! Tail calls reuse the frame. Code entered at a loop has no frame that its callee's results would fit: it puts the arguments into the slots of its frame and
 //! tells the driver whom to call.
 
+use super::guards::{Form, Indirect, Kind};
 use super::{OSR_TAIL_CALL, Results, Translator};
 use crate::env::trap;
 use crate::fault::Res;
@@ -15,7 +16,7 @@ use trjit_module::vm::{VmFuncRef, VmImport, header, store};
 use trjit_module::{FuncIndex, FuncType, TrapCode, TypeIndex};
 
 /// Whom a call reaches.
-struct Callee {
+pub(super) struct Callee {
     code: Code,
     vmctx: Value,
     /// Its index in the instance of that vmctx, an i32.
@@ -44,24 +45,27 @@ impl<'a> Translator<'a, '_> {
         self.emit_tail_call(callee, ty, &args)
     }
 
-    pub(super) fn call_indirect(&mut self, ty: TypeIndex, table: u32) -> Res<()> {
-        let (callee, args) = self.callee_in_table(ty, table)?;
-        self.emit_call(callee, ty, &args)
+    pub(super) fn call_indirect(&mut self, ty: TypeIndex, table: u32, kind: Kind) -> Res<()> {
+        let index = self.pop()?;
+        let args = self.pop_args(ty)?;
+        let (element, wide) = self.stored_element(table, index)?;
+        let call = Indirect { ty, args, kind, told: element, form: Form::Element };
+        self.guarded_call(&call, |translator| {
+            let reference = translator.filled_element(table, element, wide)?;
+            translator.checked(reference, ty)
+        })
     }
 
-    pub(super) fn return_call_indirect(&mut self, ty: TypeIndex, table: u32) -> Res<()> {
-        let (callee, args) = self.callee_in_table(ty, table)?;
-        self.emit_tail_call(callee, ty, &args)
-    }
-
-    pub(super) fn call_ref(&mut self, ty: TypeIndex) -> Res<()> {
-        let (callee, args) = self.callee_on_stack(ty)?;
-        self.emit_call(callee, ty, &args)
-    }
-
-    pub(super) fn return_call_ref(&mut self, ty: TypeIndex) -> Res<()> {
-        let (callee, args) = self.callee_on_stack(ty)?;
-        self.emit_tail_call(callee, ty, &args)
+    pub(super) fn call_ref(&mut self, ty: TypeIndex, kind: Kind) -> Res<()> {
+        let reference = self.pop()?;
+        let args = self.pop_args(ty)?;
+        let call = Indirect { ty, args, kind, told: reference, form: Form::Reference };
+        self.guarded_call(&call, |translator| {
+            // Validation knows the type.
+            translator.b.ins().trapz(reference, trap(TrapCode::NullReference));
+            let record = translator.func_ref(reference)?;
+            translator.referenced(record)
+        })
     }
 
     fn pop_args(&mut self, ty: TypeIndex) -> Res<Vec<Value>> {
@@ -69,13 +73,13 @@ impl<'a> Translator<'a, '_> {
     }
 
     /// A function of the module; announces it.
-    fn callee(&mut self, function: FuncIndex) -> Res<Callee> {
+    pub(super) fn callee(&mut self, function: FuncIndex) -> Res<Callee> {
         if self.env.module.defined_index(function).is_none() {
             return self.imported(function);
         }
         let vmctx = self.env.vmctx()?;
         let index = self.index(function.0);
-        if self.direct_calls.direct(function) {
+        if self.request.direct_calls.direct(function) {
             return Ok(Callee { code: Code::Direct(function), vmctx, function: index });
         }
         self.b.ins().store(self.env.flags.vm, index, vmctx, header::CALLEE as i32);
@@ -94,27 +98,15 @@ impl<'a> Translator<'a, '_> {
         Ok(Callee { code: Code::Address(entry), vmctx, function })
     }
 
-    /// The callee of an indirect call, checked and announced, and its arguments.
-    fn callee_in_table(&mut self, ty: TypeIndex, table: u32) -> Res<(Callee, Vec<Value>)> {
-        let index = self.pop()?;
-        let args = self.pop_args(ty)?;
-        let (reference, _) = self.table_element(table, index)?;
+    /// The callee that a table's element refers to, checked and announced.
+    fn checked(&mut self, reference: Value, ty: TypeIndex) -> Res<Callee> {
         self.b.ins().trapz(reference, trap(TrapCode::IndirectCallToNull));
         let record = self.func_ref(reference)?;
         let found = self.b.ins().load(types::I32, self.env.flags.checked_constant, record, offset_of!(VmFuncRef, type_id) as i32);
         let expected = self.env.type_id(&mut self.b, ty)?;
         let differs = self.b.ins().icmp(IntCC::NotEqual, found, expected);
         self.b.ins().trapnz(differs, trap(TrapCode::BadSignature));
-        Ok((self.referenced(record)?, args))
-    }
-
-    /// The same for a reference of a type that validation knows.
-    fn callee_on_stack(&mut self, ty: TypeIndex) -> Res<(Callee, Vec<Value>)> {
-        let reference = self.pop()?;
-        let args = self.pop_args(ty)?;
-        self.b.ins().trapz(reference, trap(TrapCode::NullReference));
-        let record = self.func_ref(reference)?;
-        Ok((self.referenced(record)?, args))
+        self.referenced(record)
     }
 
     /// Address of a reference's `VmFuncRef`. The array of references may move when the store grows, so its address is loaded anew; a reference itself never changes.
@@ -142,7 +134,7 @@ impl<'a> Translator<'a, '_> {
     }
 
     /// Calls, and pushes the results.
-    fn emit_call(&mut self, callee: Callee, ty: TypeIndex, args: &[Value]) -> Res<()> {
+    pub(super) fn emit_call(&mut self, callee: Callee, ty: TypeIndex, args: &[Value]) -> Res<()> {
         let func_type = self.env.module.func_type(ty);
         let mut all = Vec::with_capacity(args.len() + 2);
         all.push(callee.vmctx);
@@ -184,7 +176,7 @@ impl<'a> Translator<'a, '_> {
     }
 
     /// Leaves the function for another one with the same results.
-    fn emit_tail_call(&mut self, callee: Callee, ty: TypeIndex, args: &[Value]) -> Res<()> {
+    pub(super) fn emit_tail_call(&mut self, callee: Callee, ty: TypeIndex, args: &[Value]) -> Res<()> {
         self.reachable = false;
         let mut all = vec![callee.vmctx];
         match self.results {

@@ -15,6 +15,7 @@ mod control;
 mod counting;
 mod exceptions;
 mod fuel;
+mod guards;
 mod locals;
 mod memory;
 mod numeric;
@@ -38,7 +39,7 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use std::cell::RefCell;
 use std::ops::Range;
 use trjit_code::place::INLINED;
-use trjit_code::{CompileRequest, DirectCalls, Entry, InlinedPlace};
+use trjit_code::{CompileRequest, Entry, InlinedPlace};
 use trjit_module::FuncType;
 use wasmparser::{FunctionBody, OperatorsReader};
 
@@ -78,7 +79,7 @@ struct Opcodes<'a> {
 pub struct Translator<'a, 'b> {
     b: FunctionBuilder<'b>,
     env: Env<'a>,
-    direct_calls: &'a dyn DirectCalls,
+    request: CompileRequest<'a>,
     ty: FuncType<'a>,
     results: Results,
     loop_entry: Option<LoopEntry>,
@@ -98,12 +99,14 @@ pub struct Translator<'a, 'b> {
     /// they are loaded right after the call, or read by it.
     scratch: Option<StackSlot>,
     opcodes: Opcodes<'a>,
-    /// What training never executed, where there was any.
+    /// What training executed, where there was any.
     heat: Option<Heat>,
     /// In tiers that count.
     counting: Option<Counting<'a>>,
     /// The current instruction's entries of the function's side table.
     entries: Range<u32>,
+    /// Of the current instruction.
+    position: u32,
     caller: Option<Caller<'a>>,
     /// What the straight code so far costs, and was not charged yet.
     fuel_used: i64,
@@ -143,7 +146,7 @@ pub fn function<'a>(
     let mut translator = Translator {
         b: FunctionBuilder::new(func, context),
         env,
-        direct_calls: request.direct_calls,
+        request: *request,
         ty,
         results: Results::Registers,
         loop_entry: None,
@@ -160,6 +163,7 @@ pub fn function<'a>(
         heat: Heat::of(walked, request.function, first)?,
         counting: Counting::of(module, request.function, request.tier)?,
         entries: 0..0,
+        position: first,
         caller,
         fuel_used: 0,
         branch_args: Vec::new(),
@@ -264,6 +268,7 @@ impl Translator<'_, '_> {
                 self.skip(&operator)?;
                 continue;
             }
+            self.position = position as u32;
             self.mark_cold(position as u32);
             self.set_position(position as u32);
             self.count_fuel(position)?;
@@ -288,6 +293,11 @@ impl Translator<'_, '_> {
     /// Moves the current block to the end of the function where training never executed the instruction at that position, which is then all of the block.
     fn mark_cold(&mut self, position: u32) {
         let is_cold = self.heat.as_mut().is_some_and(|heat| heat.is_cold(position));
+        self.mark_block(is_cold);
+    }
+
+    /// Moves the current block to the end of the function where it is cold.
+    fn mark_block(&mut self, is_cold: bool) {
         if let Some(block) = self.b.current_block().filter(|_| is_cold) {
             self.b.set_cold_block(block);
         }

@@ -1,6 +1,7 @@
 //! The table of instructions: which of them become what.
 
 use super::Translator;
+use super::guards::Kind;
 use super::numeric::Rounding;
 use crate::fault::{Fault, Res};
 use crate::state::FrameKind;
@@ -29,11 +30,11 @@ impl Translator<'_, '_> {
             Op::BrTable { targets } => self.br_table(targets)?,
             Op::Return => self.return_()?,
             Op::Call { function_index } => self.call(*function_index)?,
-            Op::CallIndirect { type_index, table_index } => self.call_indirect(TypeIndex(*type_index), *table_index)?,
+            Op::CallIndirect { type_index, table_index } => self.call_indirect(TypeIndex(*type_index), *table_index, Kind::Call)?,
             Op::ReturnCall { function_index } => self.return_call(*function_index)?,
-            Op::ReturnCallIndirect { type_index, table_index } => self.return_call_indirect(TypeIndex(*type_index), *table_index)?,
-            Op::CallRef { type_index } => self.call_ref(TypeIndex(*type_index))?,
-            Op::ReturnCallRef { type_index } => self.return_call_ref(TypeIndex(*type_index))?,
+            Op::ReturnCallIndirect { type_index, table_index } => self.call_indirect(TypeIndex(*type_index), *table_index, Kind::Tail)?,
+            Op::CallRef { type_index } => self.call_ref(TypeIndex(*type_index), Kind::Call)?,
+            Op::ReturnCallRef { type_index } => self.call_ref(TypeIndex(*type_index), Kind::Tail)?,
             Op::BrOnNull { relative_depth } => self.br_on_null(*relative_depth)?,
             Op::BrOnNonNull { relative_depth } => self.br_on_non_null(*relative_depth)?,
             Op::TryTable { try_table } => self.start_try(try_table)?,

@@ -29,10 +29,14 @@ impl Translator<'_, '_> {
         Ok((self.b.ins().iadd(elements, offset), wide))
     }
 
-    /// The reference at `index`, and the index in 64 bits.
-    pub(super) fn table_element(&mut self, table: u32, index: Value) -> Res<(Value, Value)> {
+    /// The element at `index` as it is stored, and the index in 64 bits.
+    pub(super) fn stored_element(&mut self, table: u32, index: Value) -> Res<(Value, Value)> {
         let (place, wide) = self.table_place(table, index)?;
-        let element = self.b.ins().load(types::I64, self.env.flags.table, place, 0);
+        Ok((self.b.ins().load(types::I64, self.env.flags.table, place, 0), wide))
+    }
+
+    /// The reference of an element that is stored so; fills it where nobody has yet.
+    pub(super) fn filled_element(&mut self, table: u32, element: Value, wide: Value) -> Res<Value> {
         let reference = self.b.ins().ushr_imm_u(element, 1);
         let lazy = self.b.create_block();
         self.b.set_cold_block(lazy);
@@ -46,12 +50,13 @@ impl Translator<'_, '_> {
         self.b.ins().jump(ready, &[BlockArg::Value(filled)]);
         self.b.seal_block(ready);
         self.b.switch_to_block(ready);
-        Ok((result, wide))
+        Ok(result)
     }
 
     pub(super) fn table_get(&mut self, table: u32) -> Res<()> {
         let index = self.pop()?;
-        let (reference, _) = self.table_element(table, index)?;
+        let (element, wide) = self.stored_element(table, index)?;
+        let reference = self.filled_element(table, element, wide)?;
         self.push(reference);
         Ok(())
     }
