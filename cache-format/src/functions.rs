@@ -40,6 +40,7 @@ impl FunctionEntry {
             Some(Tier::Ap4) => 2,
             // Counts, and is for recording only: readers take it for damage.
             Some(Tier::A3) => 3,
+            Some(Tier::T4) => 4,
         };
         let features = features.iter().fold(0, |mask, feature| mask | 1 << feature as u32);
         FunctionEntry { offset, len, index, features, kind, tier, reserved: 0 }
@@ -57,6 +58,7 @@ impl FunctionEntry {
             0 => None,
             1 => Some(Tier::A1),
             2 => Some(Tier::Ap4),
+            4 => Some(Tier::T4),
             _ => return None,
         };
         let mut features = CpuFeatures::NONE;

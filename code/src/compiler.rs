@@ -15,16 +15,19 @@ pub enum Tier {
     A3,
     /// Optimized, no side exits, no assumption about the instance's state: usable from the first instruction.
     Ap4,
+    /// As AP4, and speculative: what the counts say is never executed is not compiled, but left to the interpreter, which goes on in the middle of the function (a side exit).
+    T4,
 }
 
 impl Tier {
-    pub const ALL: &'static [Tier] = &[Tier::A1, Tier::A3, Tier::Ap4];
+    pub const ALL: &'static [Tier] = &[Tier::A1, Tier::A3, Tier::Ap4, Tier::T4];
 
     pub const fn name(self) -> &'static str {
         match self {
             Tier::A1 => "A1",
             Tier::A3 => "A3",
             Tier::Ap4 => "AP4",
+            Tier::T4 => "T4",
         }
     }
 
@@ -38,10 +41,9 @@ impl Tier {
 pub enum Entry {
     /// At the function's start, with the calling convention of compiled functions.
     Start,
-    /// At a bytecode offset (position in the module's `code` bytes of a `loop` instruction's first inner instruction), with the frame in slots:
+    /// At a bytecode offset (position in the module's `code` bytes of any instruction that can be reached), with the frame in slots:
     /// `extern "C" fn(vmctx, unused, slots) -> u64`. `slots` points to the frame (slots of [`Module::slot_words`]): locals, then the operand stack. Runs the
-    /// function to its end, stores its results to the first slots of the frame, returns 0 (Done); or returns 1 when it ended in a tail call: the callee stands in
-    /// `VmStore::tail_vmctx` and `tail_function`, its arguments from the start of the frame, as crossing slots of its type.
+    /// function to its end, or to a side exit; the result is one of [`trjit_module::vm::ended`]. Loops are entered behind their `loop` instruction.
     At(u32),
 }
 
@@ -69,6 +71,16 @@ pub trait BranchCounts: Sync {
 
     /// What an indirect call site called, by its number, counted from the function's first. Neither that the functions exist nor that the numbers add up is promised.
     fn targets(&self, function: FuncIndex, site: u32) -> SiteTargets;
+
+    /// Times that compiled code was left before the instruction at a position, in the middle of the function: executions that no branch and no entry accounts for.
+    fn exits(&self, _function: FuncIndex, _position: u32) -> u64 {
+        0
+    }
+
+    /// Whether speculative code leaves before the instruction at a position, which was executed so often.
+    fn leaves(&self, _function: FuncIndex, _position: u32, executed: u64) -> bool {
+        executed == 0
+    }
 }
 
 /// The callees of an indirect call site.

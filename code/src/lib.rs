@@ -20,7 +20,7 @@ pub mod unit;
 
 pub use compiler::{BranchCounts, CompileError, CompileRequest, Compiler, DirectCalls, Entry, NoCounts, NoDirectCalls, SiteTargets, Tier};
 pub use place::InlinedPlace;
-pub use steered::{Failures, MadeUpCounts, Steered};
+pub use steered::{Failures, MadeUpCounts, ScatteredExits, Steered};
 pub use target::{CpuFeature, CpuFeatures, CpuLevel, MemoryStyle, Settings};
 pub use unit::{CallSite, CompiledFunction, HandlerSite, Relocation, RelocationKind, TrapSite};
 

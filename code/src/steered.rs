@@ -14,7 +14,7 @@ type Choose = dyn Fn(&CompileRequest<'_>) -> Option<Tier> + Send + Sync;
 pub struct Steered<C> {
     inner: C,
     choose: Box<Choose>,
-    counts: Option<MadeUpCounts>,
+    counts: Option<Box<dyn BranchCounts + Send>>,
     failures: Failures,
 }
 
@@ -67,6 +67,31 @@ fn mixed(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// As [`MadeUpCounts`], and speculative code leaves before about one instruction in `one_in`, however often that seems to be executed.
+#[derive(Clone, Copy, Debug)]
+pub struct ScatteredExits {
+    pub seed: u64,
+    pub one_in: u64,
+}
+
+impl BranchCounts for ScatteredExits {
+    fn entries(&self, function: FuncIndex) -> Option<u64> {
+        MadeUpCounts { seed: self.seed }.entries(function)
+    }
+
+    fn taken(&self, function: FuncIndex, entry: u32) -> u64 {
+        MadeUpCounts { seed: self.seed }.taken(function, entry)
+    }
+
+    fn leaves(&self, function: FuncIndex, position: u32, _executed: u64) -> bool {
+        MadeUpCounts { seed: !self.seed }.number(function, position).is_multiple_of(self.one_in)
+    }
+
+    fn targets(&self, function: FuncIndex, site: u32) -> SiteTargets {
+        MadeUpCounts { seed: self.seed }.targets(function, site)
+    }
+}
+
 /// What could not be compiled; clones are the same list.
 #[derive(Clone, Default)]
 pub struct Failures(Arc<Mutex<Vec<CompileError>>>);
@@ -88,8 +113,8 @@ impl<C: Compiler> Steered<C> {
     }
 
     /// Compiles as if training had counted this.
-    pub fn counting(self, counts: MadeUpCounts) -> Steered<C> {
-        Steered { counts: Some(counts), ..self }
+    pub fn counting(self, counts: impl BranchCounts + Send + 'static) -> Steered<C> {
+        Steered { counts: Some(Box::new(counts)), ..self }
     }
 
     /// What the other compiler could not compile although it was chosen, since the last call: elsewhere the interpreter silently does it instead.
@@ -111,7 +136,7 @@ impl<C: Compiler> Compiler for Steered<C> {
     fn compile(&self, request: &CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
         match (self.choose)(request) {
             Some(tier) => {
-                let counts = self.counts.as_ref().map_or(request.counts, |counts| counts);
+                let counts = self.counts.as_ref().map_or(request.counts, |counts| &**counts as &dyn BranchCounts);
                 self.noted(self.inner.compile(&CompileRequest { tier, counts, ..*request }))
             }
             None => Err(CompileError::NotChosen { function: request.function }),

@@ -3,7 +3,7 @@
 //! A profile has the entries of each function and how often each branch was taken. Between branches control can only fall through, so walking the body once with a
 //! running count gives how often each instruction was executed:
 //! ```text
-//! count = entries;  at each instruction: count += arrivals of branches here;  behind br_if, if: count -= taken;  behind br, else, return..: count = 0
+//! count = entries;  at each instruction: count += arrivals of branches here, side exits;  behind br_if, if: count -= taken;  behind br, else, return..: count = 0
 //! ```
 //! What a trap, an exit or an exception cut off is counted as if it had gone on: a count may be too high, but 0 is never wrong.
 
@@ -52,6 +52,7 @@ pub fn executed(module: &Module, function: FuncIndex, counts: &dyn BranchCounts)
         while let Some((_, arriving)) = arrivals.next_if(|&(ip, _)| ip <= step.ip) {
             count = count.saturating_add(arriving);
         }
+        count = count.saturating_add(counts.exits(function, record.code_start + step.ip));
         let entry = side_table.get(step.first_entry as usize).filter(|entry| step.entries == 1 && entry.is_indirect_site());
         let site = entry.map(|entry| entry.keep.wrapping_sub(record.indirect_sites_start));
         found.push(Executed { ip: step.ip, count, site });
@@ -119,7 +120,8 @@ impl Heat {
         self.at(position)?.site
     }
 
-    fn at(&mut self, position: u32) -> Option<&Executed> {
+    /// What is known of it; the same rule.
+    pub fn at(&mut self, position: u32) -> Option<&Executed> {
         let ip = position - self.first;
         self.next += self.executed[self.next..].partition_point(|executed| executed.ip < ip);
         self.executed.get(self.next).filter(|executed| executed.ip == ip)

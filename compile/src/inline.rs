@@ -41,7 +41,7 @@ pub fn inline(
 ) -> Res<Vec<InlinedPlace>> {
     let catches = request.module.function(request.function).is_some_and(|record| record.handlers_len > 0);
     let is_counted = request.counts.entries(request.function).is_some_and(|entries| entries > 0);
-    if request.tier != Tier::Ap4 || request.entry != trjit_code::Entry::Start || catches || !is_counted {
+    if !matches!(request.tier, Tier::Ap4 | Tier::T4) || request.entry != trjit_code::Entry::Start || catches || !is_counted {
         return Ok(Vec::new());
     }
     let places = RefCell::new(Vec::new());

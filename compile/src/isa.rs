@@ -39,7 +39,7 @@ fn flags(tier: Tier, catches: bool) -> [(&'static str, &'static str); 13] {
     let (opt_level, regalloc) = match tier {
         Tier::A1 => ("none", if catches { "backtracking" } else { "single_pass" }),
         Tier::A3 => ("none", "backtracking"),
-        Tier::Ap4 => ("speed", "backtracking"),
+        Tier::Ap4 | Tier::T4 => ("speed", "backtracking"),
     };
     [
         ("opt_level", opt_level),

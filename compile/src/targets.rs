@@ -26,7 +26,7 @@ pub struct Expected {
 
 /// What to expect of the call of a type at a site of a function.
 pub fn expected(request: &CompileRequest<'_>, function: FuncIndex, site: u32, ty: TypeIndex) -> Expected {
-    if request.tier != Tier::Ap4 {
+    if !matches!(request.tier, Tier::Ap4 | Tier::T4) {
         return Expected::default();
     }
     let SiteTargets { calls, mut functions } = request.counts.targets(function, site);

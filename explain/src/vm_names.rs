@@ -88,6 +88,12 @@ fields!(
         tail_args,
         tail_function,
         fuel,
+        exit_slots,
+        exit_position,
+        exit_used,
+        exit_entry,
+        exit_pending,
+        exit_spent,
         reserved,
     }
 );

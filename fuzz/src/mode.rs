@@ -5,7 +5,8 @@ use anyhow::{Context, Result, ensure};
 use std::path::Path;
 use std::sync::Arc;
 use trjit_cache_format::Expectations;
-use trjit_code::{Compiler, MadeUpCounts, MemoryStyle, Settings, Tier};
+use trjit_code::{Compiler, MadeUpCounts, MemoryStyle, ScatteredExits, Settings, Steered, Tier};
+use trjit_compile::CraneliftCompiler;
 use trjit_runtime::{Config, Engine, Module, Tunables};
 use trjit_runtime_loader::MappedCache;
 use trjit_trace::Profile;
@@ -32,6 +33,10 @@ pub enum Mode {
     Inlined(u64),
     /// Functions of one parity from a cache; the others interpreted.
     CacheEverySecond(u32),
+    /// Everything compiled before the run, speculatively, by counts that were made up with this seed.
+    Speculative(u64),
+    /// As `JitWarm`, speculatively: code leaves before about one instruction in so many.
+    Exits(u64),
     /// What a training run recorded from a cache; the rest interpreted, then compiled.
     Trained,
 }
@@ -51,6 +56,10 @@ impl Mode {
         Mode::Inlined(2),
         Mode::CacheEverySecond(0),
         Mode::CacheEverySecond(1),
+        Mode::Speculative(1),
+        Mode::Speculative(2),
+        Mode::Exits(2),
+        Mode::Exits(9),
         Mode::Trained,
     ];
 
@@ -82,8 +91,10 @@ impl Mode {
             Mode::CacheEverySecond(parity) => cached(None, Some(parity), None),
             Mode::Inlined(seed) => from_cache(None, &steered(Some(Tier::Ap4), None, refusals).counting(MadeUpCounts { seed })),
             Mode::Trained => cached(None, None, profile),
-            Mode::Interpreter | Mode::JitWarm(_) | Mode::JitEverySecond(_) => Ok(Module::from_parsed(engine, parsed.clone())?),
-            Mode::Jit(_) | Mode::JitChecked => {
+            Mode::Interpreter | Mode::JitWarm(_) | Mode::JitEverySecond(_) | Mode::Exits(_) => {
+                Ok(Module::from_parsed(engine, parsed.clone())?)
+            }
+            Mode::Jit(_) | Mode::JitChecked | Mode::Speculative(_) => {
                 let module = Module::from_parsed(engine, parsed.clone())?;
                 let (compiled, defined) = (module.compile_all(), parsed.function_count() - parsed.imported_functions());
                 refusals.check()?;
@@ -101,9 +112,21 @@ impl Mode {
             Mode::JitChecked => (None, None, MemoryStyle::Checked),
             Mode::JitEverySecond(parity) => (None, Some(parity), MemoryStyle::Reserved),
             Mode::Trained => (None, None, MemoryStyle::Reserved),
+            Mode::Speculative(_) | Mode::Exits(_) => (Some(Tier::T4), None, MemoryStyle::Reserved),
         };
-        let config = config(Some(Arc::new(steered(tier, parity, refusals))));
+        let config = config(Some(Arc::new(self.counting(steered(tier, parity, refusals)))));
         Engine::new(Config { settings: Settings { memory: style, ..config.settings }, ..config })
+    }
+}
+
+impl Mode {
+    /// Gives a compiler the counts that the mode wants made up.
+    fn counting(self, compiler: Steered<CraneliftCompiler>) -> Steered<CraneliftCompiler> {
+        match self {
+            Mode::Speculative(seed) => compiler.counting(MadeUpCounts { seed }),
+            Mode::Exits(one_in) => compiler.counting(ScatteredExits { seed: one_in, one_in }),
+            _ => compiler,
+        }
     }
 }
 

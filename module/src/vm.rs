@@ -18,6 +18,19 @@ use std::ptr;
 /// Most results that a compiled function returns in registers.
 pub const MAX_REG_RESULTS: usize = 6;
 
+/// Words of the frames that compiled functions can leave in their middle; functions with larger ones have no side exits.
+pub const EXIT_WORDS: usize = 2048;
+
+/// What code that was entered at an offset returns to the driver.
+pub mod ended {
+    /// The function is done: its results are in the first slots of its frame.
+    pub const DONE: u64 = 0;
+    /// It goes on with the function that `VmStore::tail_function` of `tail_vmctx` names, whose arguments stand from the start of the frame, as crossing slots of its type.
+    pub const TAIL_CALL: u64 = 1;
+    /// The frame stands as `VmStore::exit_position`, `exit_used` and `exit_entry` say; the interpreter goes on with it.
+    pub const EXIT: u64 = 2;
+}
+
 /// Address space reserved for a 32-bit memory: all that an index can reach.
 pub const MEMORY_RESERVATION: u64 = 1 << 32;
 /// Inaccessible bytes behind the reservation; accesses with a larger `offset + width` are checked explicitly.
@@ -116,6 +129,17 @@ pub struct VmStore {
     pub tail_function: u64,
     /// What may still be consumed, where the settings ask for fuel (see [`fuel`](crate::fuel)). Not above 0: it is used up, and straight code has overdrawn by so much.
     pub fuel: i64,
+    /// Where compiled functions put their frame when they leave for the interpreter in their middle: [`EXIT_WORDS`] words. Code that was entered at an offset leaves its frame where it is.
+    pub exit_slots: *mut u64,
+    /// A side exit: position in the module's `code` bytes of the instruction that comes next, slots of the frame in use (locals, then operand stack), next entry of the side table,
+    /// counted from the function's first.
+    pub exit_position: u32,
+    pub exit_used: u32,
+    pub exit_entry: u32,
+    /// Not 0: the function that is about to enter the interpreter goes on with the frame at `exit_slots`, and not at its start.
+    pub exit_pending: u32,
+    /// Fuel: what straight code before the exit has cost and was not charged yet.
+    pub exit_spent: i64,
     pub reserved: [u64; 4],
 }
 
@@ -140,6 +164,12 @@ impl Default for VmStore {
             tail_args: ptr::null_mut(),
             tail_function: 0,
             fuel: 0,
+            exit_slots: ptr::null_mut(),
+            exit_position: 0,
+            exit_used: 0,
+            exit_entry: 0,
+            exit_pending: 0,
+            exit_spent: 0,
             reserved: [0; 4],
         }
     }
@@ -161,6 +191,12 @@ pub mod store {
     pub const TAIL_ARGS: usize = offset_of!(VmStore, tail_args);
     pub const TAIL_FUNCTION: usize = offset_of!(VmStore, tail_function);
     pub const FUEL: usize = offset_of!(VmStore, fuel);
+    pub const EXIT_SLOTS: usize = offset_of!(VmStore, exit_slots);
+    pub const EXIT_POSITION: usize = offset_of!(VmStore, exit_position);
+    pub const EXIT_USED: usize = offset_of!(VmStore, exit_used);
+    pub const EXIT_ENTRY: usize = offset_of!(VmStore, exit_entry);
+    pub const EXIT_PENDING: usize = offset_of!(VmStore, exit_pending);
+    pub const EXIT_SPENT: usize = offset_of!(VmStore, exit_spent);
 }
 
 /// A memory as an instance sees it. `base` never moves while the memory lives when its style is a reservation.

@@ -18,6 +18,8 @@ pub struct Counters {
     pub interpreted: u64,
     /// Host functions.
     pub host: u64,
+    /// Side exits: code that left a function in its middle for the interpreter.
+    pub exits: u64,
 }
 
 impl Counters {
@@ -29,11 +31,12 @@ impl Counters {
     }
 
     pub(crate) fn add(&mut self, other: &Counters) {
-        let Counters { cached, compiled, interpreted, host } = *other;
+        let Counters { cached, compiled, interpreted, host, exits } = *other;
         self.cached += cached;
         self.compiled += compiled;
         self.interpreted += interpreted;
         self.host += host;
+        self.exits += exits;
     }
 }
 

@@ -63,7 +63,11 @@ pub unsafe fn call_from_code(
 ) -> Result<*const u8, Unwinding> {
     // SAFETY: by contract.
     unsafe {
-        match start(store, instance, function, slots)? {
+        let outcome = match (*store).vm.exit_pending {
+            0 => start(store, instance, function, slots),
+            _ => resume(store, instance, function, slots),
+        };
+        match outcome? {
             Outcome::Done => Ok(ptr::null()),
             Outcome::TailCall => tail_calls(store, (*instance).func_type(function), slots, true),
         }
@@ -90,11 +94,38 @@ unsafe fn start(store: *mut StoreInner, instance: *mut InstanceInner, function: 
             let trampoline = code.to_native(code.module().type_of(function));
             return enter_code(store, Kind::Native, (*instance).vmctx(), entry, trampoline, slots).map(|_| Outcome::Done);
         }
+        check_stack(store)?;
+        (*store).counters.interpreted += 1;
+        interp::interpret(store, instance, function, slots)
+    }
+}
+
+/// Goes on in the middle of a function whose code has just left for the interpreter: see `VmStore::exit_pending`.
+///
+/// # Safety
+/// As [`call_function`]; `function` is the one whose frame is pending.
+#[cold]
+unsafe fn resume(store: *mut StoreInner, instance: *mut InstanceInner, function: FuncIndex, slots: *mut u64) -> Result<Outcome, Unwinding> {
+    // SAFETY: by contract.
+    unsafe {
+        (*store).vm.exit_pending = 0;
+        check_stack(store)?;
+        (*store).counters.interpreted += 1;
+        interp::resume(store, instance, function, slots)
+    }
+}
+
+/// Whether the native stack has room for another activation.
+///
+/// # Safety
+/// `store` is alive.
+unsafe fn check_stack(store: *mut StoreInner) -> Result<(), Unwinding> {
+    // SAFETY: by contract.
+    unsafe {
         if sys::stack::stack_pointer() < (*store).vm.stack_limit {
             return Err(raise(store, Reason::Trap(TrapCode::StackOverflow)));
         }
-        (*store).counters.interpreted += 1;
-        interp::interpret(store, instance, function, slots)
+        Ok(())
     }
 }
 
@@ -262,8 +293,8 @@ pub(crate) unsafe fn pin_exceptions(
     }
 }
 
-/// Enters compiled code through a trampoline (or code for a loop, which has a trampoline's signature), and returns what that returns: 0, or 1 where code for a loop
-/// ended in a tail call (`VmStore::tail_vmctx` and `tail_function`, arguments at the start of `slots` in crossing slots).
+/// Enters compiled code through a trampoline (or code for a loop, which has a trampoline's signature), and returns what that returns: 0, or how code for a loop
+/// [ended](trjit_module::vm::ended).
 ///
 /// # Safety
 /// `trampoline` is published code of that signature for `code`, `vmctx` its instance's; `slots` is what it expects.
@@ -295,6 +326,8 @@ pub unsafe extern "C" fn trap_hook(vm: *mut VmStore) {
     unsafe {
         let store = vm.cast::<StoreInner>();
         let code = TrapCode::from_byte((*vm).trap_code as u8).unwrap_or(TrapCode::Unreachable);
+        // The trampoline on the way of a side exit may have found the stack at its end.
+        (*vm).exit_pending = 0;
         let backtrace = Backtrace::capture(store, true);
         (*store).pending = Some(Trap { reason: Reason::Trap(code), backtrace });
     }

@@ -18,7 +18,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
-use trjit_module::vm::{VmFuncRef, VmStore};
+use trjit_module::vm::{EXIT_WORDS, VmFuncRef, VmStore};
 
 /// Most references to functions in one store: address space only, 16 bytes each.
 const MAX_FUNC_REFS: usize = 1 << 26;
@@ -75,6 +75,8 @@ pub(crate) struct StoreInner {
     pub counters: Counters,
     /// Fuel beyond what `vm.fuel` holds.
     pub fuel_reserve: u64,
+    /// What `vm.exit_slots` points to.
+    _exit_slots: Box<[u64]>,
 }
 
 impl<T> Store<T> {
@@ -89,8 +91,9 @@ impl<T> Store<T> {
         sys::signals::install(Some(crate::driver::trap_hook))
             .map_err(|error| Error::Resource { what: "signal handlers", detail: error.to_string() })?;
         let data = Box::into_raw(Box::new(data));
+        let mut exit_slots = vec![0; EXIT_WORDS].into_boxed_slice();
         let inner = StoreInner {
-            vm: VmStore::default(),
+            vm: VmStore { exit_slots: exit_slots.as_mut_ptr(), ..VmStore::default() },
             id: NEXT_STORE.fetch_add(1, Ordering::Relaxed),
             engine: engine.clone(),
             instances: Vec::new(),
@@ -116,6 +119,7 @@ impl<T> Store<T> {
             watch: None,
             counters: Counters::default(),
             fuel_reserve: 0,
+            _exit_slots: exit_slots,
         };
         let mut inner = Box::new(inner);
         // SAFETY: the store is boxed and drops its `Interruptible` with itself; `interrupt` is accessed atomically, or by reads of its own thread.

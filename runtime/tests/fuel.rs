@@ -61,6 +61,11 @@ fn with_less_than_it_costs_a_program_runs_out() {
 
 #[test]
 fn what_never_ends_ends_without_fuel_at_the_same_point() {
+    let thread = std::thread::Builder::new().stack_size(16 << 20).spawn(compare_what_never_ends).unwrap();
+    assert!(thread.join().is_ok());
+}
+
+fn compare_what_never_ends() {
     let ways = ways();
     for program in OTHERS {
         let reference = ways[0].module(program.text);

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use std::cell::Cell;
 use std::sync::Arc;
 use trjit_cache_format::{Expectations, ModuleId};
-use trjit_code::{Compiler, MadeUpCounts, MemoryStyle, Steered, Tier};
+use trjit_code::{Compiler, MadeUpCounts, MemoryStyle, ScatteredExits, Steered, Tier};
 use trjit_compile::CraneliftCompiler;
 use trjit_runtime::{Config, Engine, Module, Tunables};
 use trjit_runtime_loader::MappedCache;
@@ -29,10 +29,13 @@ pub enum Mode {
     MixedEven,
     /// Functions of odd index at AP4, the others interpreted.
     MixedOdd,
+    /// Every function compiled speculatively, in this process: code leaves before one instruction in three.
+    Exits,
 }
 
 impl Mode {
-    pub const ALL: &'static [Mode] = &[Mode::Interpreter, Mode::A1, Mode::A3, Mode::Ap4, Mode::Cache, Mode::MixedEven, Mode::MixedOdd];
+    pub const ALL: &'static [Mode] =
+        &[Mode::Interpreter, Mode::A1, Mode::A3, Mode::Ap4, Mode::Cache, Mode::MixedEven, Mode::MixedOdd, Mode::Exits];
 
     /// The name of the ledger and of the column.
     pub const fn name(self) -> &'static str {
@@ -44,6 +47,7 @@ impl Mode {
             Mode::Cache => "cache",
             Mode::MixedEven => "mixed-even",
             Mode::MixedOdd => "mixed-odd",
+            Mode::Exits => "exits",
         }
     }
 
@@ -55,6 +59,7 @@ impl Mode {
         match self {
             Mode::A1 => Tier::A1,
             Mode::A3 => Tier::A3,
+            Mode::Exits => Tier::T4,
             Mode::Interpreter | Mode::Ap4 | Mode::Cache | Mode::MixedEven | Mode::MixedOdd => Tier::Ap4,
         }
     }
@@ -63,7 +68,7 @@ impl Mode {
         match self {
             Mode::MixedEven => Some(0),
             Mode::MixedOdd => Some(1),
-            Mode::Interpreter | Mode::A1 | Mode::A3 | Mode::Ap4 | Mode::Cache => None,
+            Mode::Interpreter | Mode::A1 | Mode::A3 | Mode::Ap4 | Mode::Cache | Mode::Exits => None,
         }
     }
 }
@@ -82,7 +87,7 @@ impl Workshop {
         let steered = Arc::new(steered(mode));
         let compiler: Option<Arc<dyn Compiler>> = match mode {
             Mode::Interpreter | Mode::Cache => None,
-            Mode::A1 | Mode::A3 | Mode::Ap4 | Mode::MixedEven | Mode::MixedOdd => Some(steered.clone()),
+            Mode::A1 | Mode::A3 | Mode::Ap4 | Mode::MixedEven | Mode::MixedOdd | Mode::Exits => Some(steered.clone()),
         };
         let tunables = Tunables { background: false, call_threshold: 1, loop_threshold: 1, recheck_interval: 1, ..Tunables::default() };
         let engine = Engine::new(Config { compiler, tunables, record_profile: mode == Mode::A3, ..Config::default() });
@@ -99,7 +104,7 @@ impl Workshop {
         let module = match self.mode {
             Mode::Interpreter | Mode::A3 => Module::from_parsed(&self.engine, parsed)?,
             Mode::Cache => self.through_cache_file(wasm, &parsed)?,
-            Mode::A1 | Mode::Ap4 | Mode::MixedEven | Mode::MixedOdd => {
+            Mode::A1 | Mode::Ap4 | Mode::MixedEven | Mode::MixedOdd | Mode::Exits => {
                 let module = Module::from_parsed(&self.engine, parsed)?;
                 let compiled = module.compile_all();
                 self.no_complaints()?;
@@ -146,7 +151,11 @@ fn steered(mode: Mode) -> Steered<CraneliftCompiler> {
     let (tier, parity) = (mode.tier(), mode.parity());
     let steered =
         Steered::new(CraneliftCompiler::new(), move |request| parity.is_none_or(|parity| request.function.0 % 2 == parity).then_some(tier));
-    if mode == Mode::Cache { steered.counting(MadeUpCounts { seed: 3 }) } else { steered }
+    match mode {
+        Mode::Cache => steered.counting(MadeUpCounts { seed: 3 }),
+        Mode::Exits => steered.counting(ScatteredExits { seed: 3, one_in: 3 }),
+        _ => steered,
+    }
 }
 
 /// Functions that a mode must compile.

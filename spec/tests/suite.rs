@@ -54,6 +54,7 @@ tests! {
     cache = crate::Mode::Cache,
     mixed_even = crate::Mode::MixedEven,
     mixed_odd = crate::Mode::MixedOdd,
+    exits = crate::Mode::Exits,
 }
 
 fn assert_all_groups(tested: &[&str]) {

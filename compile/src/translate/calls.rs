@@ -4,7 +4,7 @@
 //! tells the driver whom to call.
 
 use super::guards::{Form, Indirect, Kind};
-use super::{OSR_TAIL_CALL, Results, Translator};
+use super::{Results, Translator};
 use crate::env::trap;
 use crate::fault::Res;
 use crate::signature::{clif_type, returns_by_pointer};
@@ -12,7 +12,7 @@ use crate::slots::Slots;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, StackSlotData, StackSlotKind, Value, types};
 use std::mem::offset_of;
-use trjit_module::vm::{VmFuncRef, VmImport, header, store};
+use trjit_module::vm::{VmFuncRef, VmImport, ended, header, store};
 use trjit_module::{FuncIndex, FuncType, TrapCode, TypeIndex};
 
 /// Whom a call reaches.
@@ -206,7 +206,7 @@ impl<'a> Translator<'a, '_> {
         let function = self.b.ins().uextend(types::I64, callee.function);
         self.b.ins().store(self.env.flags.vm, callee.vmctx, vm_store, store::TAIL_VMCTX as i32);
         self.b.ins().store(self.env.flags.vm, function, vm_store, store::TAIL_FUNCTION as i32);
-        self.return_status(OSR_TAIL_CALL);
+        self.return_status(ended::TAIL_CALL);
         Ok(())
     }
 

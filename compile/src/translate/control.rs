@@ -1,16 +1,11 @@
 //! Blocks, loops and branches.
 //!
 //! A block that ends a frame is made by the first branch to it, with the frame's results as parameters; a frame that nothing branches to just goes on in the same block.
-//!
-//! **Entry at a loop.** From the landing on, the values that lie below the loop on the operand stack come from the frame's slots, and not from the instructions that
-//! pushed them; where paths through the landing and past it meet (headers of outer loops, ends of outer blocks) either may arrive. So each frame that is opened
-//! before the landing keeps the values below it in variables, one for each position and type, and the builder joins them.
 
 use super::Translator;
 use crate::fault::{Fault, Res};
 use crate::state::{BlockSig, Frame, FrameKind};
-use cranelift_codegen::ir::{Block, BlockArg, BlockCall, InstBuilder, JumpTableData, Type, Value, types};
-use cranelift_frontend::Variable;
+use cranelift_codegen::ir::{Block, BlockArg, BlockCall, InstBuilder, JumpTableData, Value, types};
 use wasmparser::{BrTable, Operator};
 
 impl<'a> Translator<'a, '_> {
@@ -35,41 +30,6 @@ impl<'a> Translator<'a, '_> {
         self.frames.push(Frame { kind, sig, height, next: None, spilled });
     }
 
-    /// Before a frame with these parameters is opened: puts the values below it into variables if code may land inside. Says whether it did.
-    fn spill_below(&mut self, params: usize) -> Res<bool> {
-        if self.loop_entry.as_ref().is_none_or(|entry| entry.landing.is_none()) {
-            return Ok(false);
-        }
-        self.widen_top(self.stack.len())?;
-        for position in 0..self.stack.len() - params {
-            let value = self.stack[position];
-            let variable = self.stack_variable(position, self.b.func.dfg.value_type(value));
-            self.b.def_var(variable, value);
-        }
-        Ok(true)
-    }
-
-    /// Takes the values below a spilled frame from their variables.
-    fn reload_below(&mut self, height: usize) {
-        for position in 0..height {
-            let variable = self.stack_variable(position, self.b.func.dfg.value_type(self.stack[position]));
-            self.stack[position] = self.b.use_var(variable);
-        }
-    }
-
-    /// The variable for values of type `ty` at a position of the operand stack.
-    fn stack_variable(&mut self, position: usize, ty: Type) -> Variable {
-        if self.stack_variables.len() <= position {
-            self.stack_variables.resize(position + 1, Vec::new());
-        }
-        let known = self.stack_variables[position].iter().find(|known| known.0 == ty).map(|known| known.1);
-        known.unwrap_or_else(|| {
-            let variable = self.b.declare_var(ty);
-            self.stack_variables[position].push((ty, variable));
-            variable
-        })
-    }
-
     /// Opens a frame that begins in the current block.
     pub(super) fn start_framed(&mut self, kind: FrameKind, sig: BlockSig<'a>) -> Res<()> {
         self.widen_top(sig.params())?;
@@ -89,7 +49,7 @@ impl<'a> Translator<'a, '_> {
         }
         self.set_branch_args(first);
         self.b.ins().jump(header, &self.branch_args);
-        if self.loop_entry.as_ref().is_some_and(|entry| entry.offset == inner) {
+        if self.lands_at(inner) {
             self.land(header, first)?;
         }
         self.b.switch_to_block(header);
@@ -100,26 +60,6 @@ impl<'a> Translator<'a, '_> {
         }
         self.push_frame(FrameKind::Loop { header }, sig, spilled);
         self.check_fuel(inner)
-    }
-
-    /// Fills the landing: loads the operand stack, below the loop (`height` values) and the loop's parameters, from the slots behind the locals.
-    fn land(&mut self, header: Block, height: usize) -> Res<()> {
-        let landing = self.loop_entry.as_mut().and_then(|entry| Some((entry.landing.take()?, entry.slots)));
-        let (landing, area) = landing.ok_or_else(|| Fault::internal("two loops begin at the same position"))?;
-        self.b.switch_to_block(landing);
-        self.branch_args.clear();
-        for position in 0..self.stack.len() {
-            let ty = self.b.func.dfg.value_type(self.stack[position]);
-            let value = area.load(&mut self.b, ty, self.locals.len() + position);
-            if position < height {
-                let variable = self.stack_variable(position, ty);
-                self.b.def_var(variable, value);
-            } else {
-                self.branch_args.push(BlockArg::Value(value));
-            }
-        }
-        self.b.ins().jump(header, &self.branch_args);
-        Ok(())
     }
 
     pub(super) fn start_if(&mut self, sig: BlockSig<'a>) -> Res<()> {
@@ -226,7 +166,7 @@ impl<'a> Translator<'a, '_> {
     }
 
     /// Branch arguments: the stack from `first` on, which is widened already.
-    fn set_branch_args(&mut self, first: usize) {
+    pub(super) fn set_branch_args(&mut self, first: usize) {
         self.branch_args.clear();
         self.branch_args.extend(self.stack[first..].iter().map(|&value| BlockArg::Value(value)));
     }

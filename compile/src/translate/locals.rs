@@ -48,13 +48,19 @@ impl Translator<'_, '_> {
                 let known = vec![None; types.len()];
                 Locals::Slots { area, stride: stride as i32, types, known }
             }
-            Tier::A1 | Tier::A3 | Tier::Ap4 => Locals::Variables(types.iter().map(|&ty| self.b.declare_var(ty)).collect()),
+            Tier::A1 | Tier::A3 | Tier::Ap4 | Tier::T4 => Locals::Variables(types.iter().map(|&ty| self.b.declare_var(ty)).collect()),
         };
     }
 
     pub(super) fn local_get(&mut self, local: u32) -> Res<()> {
+        let value = self.local_value(local)?;
+        self.push(value);
+        Ok(())
+    }
+
+    pub(super) fn local_value(&mut self, local: u32) -> Res<Value> {
         let block = self.b.current_block();
-        let value = match &mut self.locals {
+        Ok(match &mut self.locals {
             Locals::Variables(variables) => {
                 let variable = *variables.get(local as usize).ok_or_else(|| no_local(local))?;
                 self.b.use_var(variable)
@@ -70,9 +76,7 @@ impl Translator<'_, '_> {
                     }
                 }
             }
-        };
-        self.push(value);
-        Ok(())
+        })
     }
 
     /// Pops the local's new value; returns it.

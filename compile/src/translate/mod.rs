@@ -6,16 +6,17 @@
 //! **Conditions are lazy**: a comparison pushes Cranelift's `i8`; whoever needs a number widens it ([`Translator::pop`]), branches and `select` take it as it
 //! is ([`Translator::pop_condition`]).
 //!
-//! **Entry at a loop** ([`Entry::At`]): the whole body is translated, but the entry block loads the frame from its slots and jumps to the
-//! loop's header. What only leads from the function's start to the loop is left without predecessors, and Cranelift drops it. See `control.rs`.
+//! **Entry in the middle** ([`Entry::At`]) is in `landing.rs`, leaving there in `exits.rs`.
 
 mod atomics;
 mod calls;
 mod control;
 mod counting;
 mod exceptions;
+mod exits;
 mod fuel;
 mod guards;
+mod landing;
 mod locals;
 mod memory;
 mod numeric;
@@ -25,6 +26,8 @@ mod tables;
 
 use self::counting::Counting;
 use self::exceptions::TryScope;
+use self::exits::Exits;
+use self::landing::Landing;
 use self::locals::Locals;
 use crate::env::Env;
 use crate::fault::{Fault, Res};
@@ -41,12 +44,8 @@ use std::ops::Range;
 use trjit_code::place::INLINED;
 use trjit_code::{CompileRequest, Entry, InlinedPlace};
 use trjit_module::FuncType;
-use wasmparser::{FunctionBody, OperatorsReader};
-
-/// What code entered at a loop returns to the driver: the function is done and its results stand in the first slots of its frame; or it has to go on with the
-/// function that `VmStore` names.
-const OSR_DONE: i64 = 0;
-const OSR_TAIL_CALL: i64 = 1;
+use trjit_module::vm::ended;
+use wasmparser::{FunctionBody, Operator, OperatorsReader};
 
 /// Where results go.
 #[derive(Clone, Copy)]
@@ -56,16 +55,6 @@ enum Results {
     Pointer(Value),
     /// To the slots of the interpreter's frame, and the driver is told that the function is done.
     Driver(Slots),
-}
-
-/// Where and how code enters at a loop.
-struct LoopEntry {
-    /// Position of the loop's first inner instruction.
-    offset: u32,
-    /// The frame.
-    slots: Slots,
-    /// Entered from the entry block, which loaded the locals; loads the operand stack once its shape is known. `None` when that is done.
-    landing: Option<Block>,
 }
 
 /// The body's bytes, of which fuel asks for opcodes.
@@ -82,7 +71,9 @@ pub struct Translator<'a, 'b> {
     request: CompileRequest<'a>,
     ty: FuncType<'a>,
     results: Results,
-    loop_entry: Option<LoopEntry>,
+    landing: Option<Landing>,
+    /// Where the code may leave for the interpreter.
+    exits: Option<Exits<'a>>,
     locals: Locals,
     stack: Vec<Value>,
     /// For each position of the operand stack: variables that hold values below a frame where code may land.
@@ -149,7 +140,8 @@ pub fn function<'a>(
         request: *request,
         ty,
         results: Results::Registers,
-        loop_entry: None,
+        landing: None,
+        exits: Exits::of(request),
         locals: Locals::none(),
         stack: Vec::new(),
         stack_variables: Vec::new(),
@@ -172,7 +164,7 @@ pub fn function<'a>(
     translator.declare_locals(request.tier, &types);
     match request.entry {
         Entry::Start => translator.enter_at_start(&types, first)?,
-        Entry::At(offset) => translator.enter_at_loop(&types, offset)?,
+        Entry::At(offset) => translator.enter_at(&types, offset)?,
     }
     translator.body(body.get_operators_reader()?)?;
     translator.finish(config)
@@ -231,27 +223,6 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// The entry block loads the locals and goes to the landing, which the loop fills when it is met. The body begins in a block that nothing reaches.
-    fn enter_at_loop(&mut self, types: &[Type], offset: u32) -> Res<()> {
-        let values = self.entry_block();
-        let vmctx = values[0];
-        let slots = Slots { base: values[2], words: self.env.module.slot_words(), flags: self.env.flags.slot };
-        self.env.set_vmctx(vmctx);
-        self.results = Results::Driver(slots);
-        for (slot, &ty) in types.iter().enumerate() {
-            let value = slots.load(&mut self.b, ty, slot);
-            self.local_init(slot as u32, value)?;
-        }
-        let landing = self.b.create_block();
-        self.b.ins().jump(landing, &[]);
-        self.b.seal_block(landing);
-        self.loop_entry = Some(LoopEntry { offset, slots, landing: Some(landing) });
-        let start = self.b.create_block();
-        self.b.switch_to_block(start);
-        self.b.seal_block(start);
-        Ok(())
-    }
-
     fn body(&mut self, mut reader: OperatorsReader<'_>) -> Res<()> {
         self.frames.push(Frame {
             kind: FrameKind::Block,
@@ -264,17 +235,28 @@ impl Translator<'_, '_> {
         while !self.frames.is_empty() {
             let (operator, position) = reader.read_with_offset()?;
             (self.entries, _) = entries.step(&operator);
+            if self.reachable {
+                self.begin_instruction(&operator, position as u32)?;
+            }
             if !self.reachable {
                 self.skip(&operator)?;
                 continue;
             }
             self.position = position as u32;
-            self.mark_cold(position as u32);
             self.set_position(position as u32);
             self.count_fuel(position)?;
             self.operator(&operator, reader.original_position() as u32)?;
         }
         Ok(())
+    }
+
+    /// Code may enter here, or leave.
+    fn begin_instruction(&mut self, operator: &Operator<'_>, position: u32) -> Res<()> {
+        if self.lands_at(position) {
+            self.land_here()?;
+        }
+        self.mark_cold(position);
+        self.leave_or_stay(operator, position)
     }
 
     /// What is emitted from now on comes from the instruction at that position.
@@ -287,6 +269,13 @@ impl Translator<'_, '_> {
                 INLINED | (places.len() as u32 - 1)
             }
         };
+        self.b.set_srcloc(SourceLoc::new(place));
+    }
+
+    /// What is emitted from now on is a side exit before the instruction at that position. In an inlined body that is a call, whose frame stands for the code around alone: the
+    /// interpreted frame shows itself.
+    fn set_position_of_exit(&mut self, position: u32) {
+        let place = self.caller.map_or(position, |caller| caller.place);
         self.b.set_srcloc(SourceLoc::new(place));
     }
 
@@ -304,8 +293,8 @@ impl Translator<'_, '_> {
     }
 
     fn finish(mut self, config: TargetFrontendConfig) -> Res<()> {
-        if let Some(LoopEntry { offset, landing: Some(_), .. }) = self.loop_entry {
-            return Err(Fault::internal(format!("no reachable loop begins at position {offset}")));
+        if let Some(position) = self.landing.as_ref().and_then(Landing::missed) {
+            return Err(Fault::internal(format!("no reachable instruction stands at position {position}")));
         }
         if self.reachable {
             let results = self.stack.split_off(self.stack.len().saturating_sub(self.ty.results().len()));
@@ -328,14 +317,14 @@ impl Translator<'_, '_> {
             }
             Results::Driver(slots) => {
                 slots.store_all(&mut self.b, values);
-                self.return_status(OSR_DONE);
+                self.return_status(ended::DONE);
             }
         }
     }
 
     /// Returns to the driver.
-    fn return_status(&mut self, status: i64) {
-        let status = self.b.ins().iconst(types::I64, status);
+    fn return_status(&mut self, status: u64) {
+        let status = self.b.ins().iconst(types::I64, status as i64);
         self.b.ins().return_(&[status]);
     }
 }

@@ -53,4 +53,4 @@ mod simd;
 mod variables;
 
 pub(crate) use out::instance_of;
-pub(crate) use run::interpret;
+pub(crate) use run::{interpret, resume};

@@ -169,6 +169,21 @@ pub unsafe fn function_is_new_or_hot(cx: *mut Cx, callee: u32) -> bool {
     }
 }
 
+/// Makes sure that a function can be interpreted that was not entered here. False: see [`code_is_missing`].
+///
+/// # Safety
+/// `cx` is the running activation's.
+#[cold]
+#[must_use]
+pub unsafe fn has_code(cx: *mut Cx, function: FuncIndex) -> bool {
+    // SAFETY: by contract.
+    unsafe {
+        let instance = instance(cx);
+        let record = &*(*cx).functions.add((function.0 - (*cx).imported_functions) as usize);
+        instance.copies.fill(instance.code.module(), record).is_ok()
+    }
+}
+
 /// A function was to be entered whose code can not be had, since the cache that it comes from is damaged there: the run ends with that error. The entry
 /// does not count, so that the next one ends in the same way.
 ///

@@ -1,5 +1,5 @@
 //! Runs one activation: sets up the first frame, starts the handlers, and acts on how they end. The part of the driver that goes on where compiled
-//! code for a loop has finished an interpreted frame is here, too.
+//! code for a loop has finished an interpreted frame, or has left it in its middle, is here, too.
 
 use super::crossing::{Place, move_values};
 use super::cx::{Cx, DONE, Exit, OSR, TAIL_CALL};
@@ -14,6 +14,7 @@ use crate::instance::InstanceInner;
 use crate::store::StoreInner;
 use crate::trap::{Reason, Unwinding};
 use std::ops::ControlFlow;
+use trjit_module::vm::ended;
 use trjit_module::{FuncIndex, TrapCode};
 
 /// Runs a defined function of `instance` in the interpreter. Arguments come from `slots`, results go there, in crossing slots of the function's type. The arguments of
@@ -32,25 +33,74 @@ pub unsafe fn interpret(
         let Some(mut cx) = first_frame(store, instance, function, slots) else {
             return Err(driver::raise(store, Reason::Trap(TrapCode::StackOverflow)));
         };
-        let recording = (*instance).recorder.is_some();
-        if !count_entry(&raw mut cx, recording) {
+        if !count_entry(&raw mut cx, (*instance).recorder.is_some()) {
             return Err(out::code_is_missing(&raw mut cx, function));
         }
-        let record = cx.record();
-        let mut activation = Activation::new(Kind::Interpreter(&raw const cx));
+        run_activation(store, instance, &raw mut cx, Begin::Entry, slots)
+    }
+}
+
+/// Goes on with a function whose code has left it in its middle: its frame stands at `VmStore::exit_slots`, what is next in the fields beside. Results as [`interpret`]'s.
+/// That is no entry of the function.
+///
+/// # Safety
+/// As [`interpret`]; the frame is one of `function`.
+pub unsafe fn resume(
+    store: *mut StoreInner,
+    instance: *mut InstanceInner,
+    function: FuncIndex,
+    slots: *mut u64,
+) -> Result<Outcome, Unwinding> {
+    // SAFETY: by contract; the frame fits where a whole one fits.
+    unsafe {
+        let Some(mut cx) = context(store, instance, function) else {
+            return Err(driver::raise(store, Reason::Trap(TrapCode::StackOverflow)));
+        };
+        let words = (*store).vm.exit_used as usize * cx.slot_words;
+        std::ptr::copy_nonoverlapping((*store).vm.exit_slots, cx.fp, words);
+        go_to_exit(&raw mut cx);
+        if !out::has_code(&raw mut cx, function) {
+            return Err(out::code_is_missing(&raw mut cx, function));
+        }
+        run_activation(store, instance, &raw mut cx, Begin::Middle, slots)
+    }
+}
+
+/// Where an activation begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Begin {
+    /// At the start of its first function, which is charged for.
+    Entry,
+    /// Where its first function was left.
+    Middle,
+}
+
+/// Runs what is set up in `cx`; `slots` is for the results.
+///
+/// # Safety
+/// As [`interpret`]; the first frame is at the store's `stack_top`.
+unsafe fn run_activation(
+    store: *mut StoreInner,
+    instance: *mut InstanceInner,
+    cx: *mut Cx,
+    begin: Begin,
+    slots: *mut u64,
+) -> Result<Outcome, Unwinding> {
+    // SAFETY: by contract.
+    unsafe {
+        let (record, ty) = ((*cx).record(), (*instance).func_type((*cx).func()));
+        let mut activation = Activation::new(Kind::Interpreter(cx));
         activation.link(store);
         let saved = ((*store).stack_top, (*store).frame_top);
-        let cx = &raw mut cx;
-        let words = (*cx).slot_words;
+        let (recording, words) = ((*instance).recorder.is_some(), (*cx).slot_words);
         let result = match ((*store).consumes_fuel(), words) {
-            (false, 1) => run_recorded::<Plain<Narrow>, Training<Narrow>>(store, cx, recording),
-            (false, _) => run_recorded::<Plain<Wide>, Training<Wide>>(store, cx, recording),
-            (true, 1) => run_recorded::<Metered<Plain<Narrow>>, Metered<Training<Narrow>>>(store, cx, recording),
-            (true, _) => run_recorded::<Metered<Plain<Wide>>, Metered<Training<Wide>>>(store, cx, recording),
+            (false, 1) => run_recorded::<Plain<Narrow>, Training<Narrow>>(store, cx, begin, recording),
+            (false, _) => run_recorded::<Plain<Wide>, Training<Wide>>(store, cx, begin, recording),
+            (true, 1) => run_recorded::<Metered<Plain<Narrow>>, Metered<Training<Narrow>>>(store, cx, begin, recording),
+            (true, _) => run_recorded::<Metered<Plain<Wide>>, Metered<Training<Wide>>>(store, cx, begin, recording),
         };
         if let Ok(Outcome::Done) = result {
-            let crossing = (*instance).func_type(function).slot_words();
-            let (from, to) = (Place { start: saved.0, words }, Place { start: slots, words: crossing });
+            let (from, to) = (Place { start: saved.0, words }, Place { start: slots, words: ty.slot_words() });
             move_values(from, to, (*record).results as usize);
         }
         ((*store).stack_top, (*store).frame_top) = saved;
@@ -64,6 +114,23 @@ pub unsafe fn interpret(
 /// # Safety
 /// As [`interpret`].
 unsafe fn first_frame(store: *mut StoreInner, instance: *mut InstanceInner, function: FuncIndex, slots: *mut u64) -> Option<Cx> {
+    // SAFETY: by contract.
+    unsafe {
+        let mut cx = context(store, instance, function)?;
+        let (params, locals) = ((*cx.record()).params as usize, (*cx.record()).locals as usize);
+        let (words, crossing) = (cx.slot_words, (*instance).func_type(function).slot_words());
+        move_values(Place { start: slots, words: crossing }, Place { start: cx.fp, words }, params);
+        std::ptr::write_bytes(cx.fp.add(params * words), 0, (locals - params) * words);
+        cx.sp = cx.fp.add(locals * words);
+        Some(cx)
+    }
+}
+
+/// The context of an activation that begins with a function, whose frame is to be filled; or `None` where the stack has no room for it.
+///
+/// # Safety
+/// As [`interpret`].
+unsafe fn context(store: *mut StoreInner, instance: *mut InstanceInner, function: FuncIndex) -> Option<Cx> {
     // SAFETY: by contract; pointers into the module live as long as the instance holds it.
     unsafe {
         let module = (*instance).code.module();
@@ -71,13 +138,10 @@ unsafe fn first_frame(store: *mut StoreInner, instance: *mut InstanceInner, func
         let tunables = (*instance).code.engine().tunables();
         let fp = (*store).stack_top;
         let room = (*store).stack_end.offset_from(fp) as usize;
-        let (slot_words, crossing) = (module.slot_words(), (*instance).func_type(function).slot_words());
+        let slot_words = module.slot_words();
         if record.frame_slots as usize * slot_words > room {
             return None;
         }
-        let (params, locals) = (record.params as usize, record.locals as usize);
-        move_values(Place { start: slots, words: crossing }, Place { start: fp, words: slot_words }, params);
-        std::ptr::write_bytes(fp.add(params * slot_words), 0, (locals - params) * slot_words);
         let recorder = (*instance).recorder.as_ref();
         let recording = recorder.is_some();
         let (code, side_table) = (*instance).copies.bases(module, recording || (*store).consumes_fuel());
@@ -110,7 +174,7 @@ unsafe fn first_frame(store: *mut StoreInner, instance: *mut InstanceInner, func
             callee_vmctx: std::ptr::null_mut(),
             osr_entry: std::ptr::null(),
             ip: code.add(record.code_start as usize),
-            sp: fp.add(locals * slot_words),
+            sp: fp,
             fp,
             st: side_table.add(record.side_table_start as usize),
             trap: None,
@@ -143,19 +207,24 @@ unsafe fn count_entry(cx: *mut Cx, recording: bool) -> bool {
 ///
 /// # Safety
 /// As [`interpret`].
-unsafe fn run_recorded<P: Probe, R: Probe>(store: *mut StoreInner, cx: *mut Cx, recording: bool) -> Result<Outcome, Unwinding> {
+unsafe fn run_recorded<P: Probe, R: Probe>(
+    store: *mut StoreInner,
+    cx: *mut Cx,
+    begin: Begin,
+    recording: bool,
+) -> Result<Outcome, Unwinding> {
     // SAFETY: by contract.
-    unsafe { if recording { run::<R>(store, cx) } else { run::<P>(store, cx) } }
+    unsafe { if recording { run::<R>(store, cx, begin) } else { run::<P>(store, cx, begin) } }
 }
 
 /// Runs handlers until the activation is done.
 ///
 /// # Safety
 /// As [`interpret`].
-unsafe fn run<P: Probe>(store: *mut StoreInner, cx: *mut Cx) -> Result<Outcome, Unwinding> {
+unsafe fn run<P: Probe>(store: *mut StoreInner, cx: *mut Cx, begin: Begin) -> Result<Outcome, Unwinding> {
     // SAFETY: the saved registers stand at an instruction of a validated function.
     unsafe {
-        if !fuel::charge_entry::<P>(cx) {
+        if begin == Begin::Entry && !fuel::charge_entry::<P>(cx) {
             return Err(driver::raise(store, Reason::Trap(TrapCode::OutOfFuel)));
         }
         loop {
@@ -197,7 +266,7 @@ unsafe fn go_on_with_exception<P: Probe>(store: *mut StoreInner, cx: *mut Cx) ->
     }
 }
 
-/// Runs the loop's compiled code, which leaves the current frame, and sets the registers to where the interpreter goes on; or tells how the activation ends.
+/// Runs the loop's compiled code, which leaves the current frame or goes on with it elsewhere, and sets the registers to where the interpreter goes on; or tells how the activation ends.
 ///
 /// # Safety
 /// The registers are saved in `cx`, and `cx.osr_entry` is code for the loop at `cx.ip`.
@@ -206,7 +275,11 @@ unsafe fn after_loop<P: Probe>(store: *mut StoreInner, cx: *mut Cx) -> Result<Op
     unsafe {
         let slots = (*cx).fp;
         match enter_loop(store, cx) {
-            Ok(DONE_IN_CODE) => Ok(return_to_caller(cx).then_some(Outcome::Done)),
+            Ok(ended::DONE) => Ok(return_to_caller(cx).then_some(Outcome::Done)),
+            Ok(ended::EXIT) => {
+                go_to_exit(cx);
+                Ok(None)
+            }
             Ok(_) if (*cx).frame_top == (*cx).frame_base => {
                 (*(*cx).vm_store).tail_args = slots;
                 Ok(Some(Outcome::TailCall))
@@ -229,8 +302,22 @@ unsafe fn after_loop<P: Probe>(store: *mut StoreInner, cx: *mut Cx) -> Result<Op
     }
 }
 
-/// What code for a loop returns when the function is done.
-const DONE_IN_CODE: u64 = 0;
+/// Sets the registers of the current frame to where compiled code has left it.
+///
+/// # Safety
+/// `VmStore` tells of a side exit of the running function, and the frame is as it says.
+unsafe fn go_to_exit(cx: *mut Cx) {
+    // SAFETY: by contract: the position is one of an instruction, the entry is the one that comes next there.
+    unsafe {
+        let vm = (*cx).vm_store;
+        let record = &*(*cx).record();
+        (*(*cx).store).counters.exits += 1;
+        (*cx).ip = (*cx).code.add((*vm).exit_position as usize);
+        (*cx).sp = (*cx).fp.add((*vm).exit_used as usize * (*cx).slot_words);
+        (*cx).st = (*cx).side_table.add((record.side_table_start + (*vm).exit_entry) as usize);
+        (*cx).spent = (*vm).exit_spent;
+    }
+}
 
 /// # Safety
 /// The registers are saved in `cx`.
@@ -243,7 +330,7 @@ unsafe fn handlers<P: Probe>(cx: *mut Cx) -> Exit {
     }
 }
 
-/// Runs the rest of the current frame in compiled code; its results are then at the frame's start, or (not [`DONE_IN_CODE`]) the arguments of its tail call.
+/// Runs the current frame in compiled code; the result is how that [`ended`].
 ///
 /// # Safety
 /// The registers are saved in `cx`, and `cx.osr_entry` is code for the loop at `cx.ip`.

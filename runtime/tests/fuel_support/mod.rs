@@ -64,6 +64,8 @@ impl Way {
             Way::Cached => (Config::new(), None),
             Way::Recorded => (Config { record_profile: true, ..Config::default() }, None),
         };
+        // Fuel shall end a recursion, and not the stack, of which each tier takes as much as it does.
+        config.max_wasm_stack(12 << 20);
         let engine = Engine::new(config.consume_fuel(true));
         let module = match self {
             Way::Cached => cached(&engine, &wasm, true).unwrap(),

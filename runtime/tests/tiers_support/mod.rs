@@ -1,7 +1,7 @@
 //! The mixes of tiers that the tests of the language run on.
 
 use std::sync::Arc;
-use trjit_code::{Compiler, Entry, Steered, Tier};
+use trjit_code::{Compiler, Entry, ScatteredExits, Steered, Tier};
 use trjit_compile::CraneliftCompiler;
 use trjit_runtime::{Config, Engine, Instance, Linker, Module, Store, Tunables, Val};
 
@@ -13,10 +13,16 @@ pub struct Mix {
     odd: bool,
     loops: bool,
     tier: Tier,
+    /// Speculative code leaves before one instruction in so many.
+    exits: Option<u64>,
 }
 
 const fn mix(name: &'static str, even: bool, odd: bool, loops: bool) -> Mix {
-    Mix { name, even, odd, loops, tier: Tier::Ap4 }
+    Mix { name, even, odd, loops, tier: Tier::Ap4, exits: None }
+}
+
+const fn exits(name: &'static str, one_in: u64, functions: bool) -> Mix {
+    Mix { tier: Tier::T4, exits: Some(one_in), ..mix(name, functions, functions, true) }
 }
 
 pub const MIXES: &[Mix] = &[
@@ -28,18 +34,26 @@ pub const MIXES: &[Mix] = &[
     mix("loops compiled", false, false, true),
     mix("even and loops compiled", true, false, true),
     mix("odd and loops compiled", false, true, true),
+    exits("one exit in 8 instructions", 8, true),
+    exits("one exit in 2 instructions", 2, true),
+    exits("one exit in 8 instructions, in loops", 8, false),
+    exits("exits before all instructions but the first", 1, true),
 ];
 
 impl Mix {
     fn compiler(self) -> Arc<Steered<CraneliftCompiler>> {
-        Arc::new(Steered::new(CraneliftCompiler::new(), move |request| {
+        let steered = Steered::new(CraneliftCompiler::new(), move |request| {
             let wanted = match request.entry {
                 Entry::Start if request.function.0.is_multiple_of(2) => self.even,
                 Entry::Start => self.odd,
                 Entry::At(_) => self.loops,
             };
             wanted.then_some(self.tier)
-        }))
+        });
+        Arc::new(match self.exits {
+            Some(one_in) => steered.counting(ScatteredExits { seed: 1, one_in }),
+            None => steered,
+        })
     }
 }
 

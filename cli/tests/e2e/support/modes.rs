@@ -3,7 +3,7 @@
 use super::command::{Trjit, trjit, trjit_run};
 use std::path::{Path, PathBuf};
 use trjit_assemble::{Options, Silent};
-use trjit_code::{MadeUpCounts, MemoryStyle, Steered};
+use trjit_code::{MadeUpCounts, MemoryStyle, ScatteredExits, Steered, Tier};
 use trjit_compile::CraneliftCompiler;
 use trjit_module::{FuncIndex, Module};
 
@@ -21,6 +21,10 @@ pub enum Mode {
     Cached,
     /// The same, where calls were inlined and code laid out by counts that were made up.
     Inlined,
+    /// Every function comes from a cache, speculatively compiled by counts that were made up: code leaves where they say that nothing was executed.
+    Speculative,
+    /// The same, where code leaves before one instruction in eight.
+    Exits,
     /// The cache alone, without the module's file.
     Precompiled,
     /// The cache alone, in the binary that only runs.
@@ -38,13 +42,15 @@ pub enum Mode {
 }
 
 impl Mode {
-    pub const ALL: [Mode; 13] = [
+    pub const ALL: [Mode; 15] = [
         Mode::Interpreter,
         Mode::Background,
         Mode::Jit,
         Mode::Train,
         Mode::Cached,
         Mode::Inlined,
+        Mode::Speculative,
+        Mode::Exits,
         Mode::Precompiled,
         Mode::RunOnly,
         Mode::MixedEven,
@@ -57,6 +63,9 @@ impl Mode {
 
 /// Compiles everything at its first use.
 pub const EAGER: [&str; 6] = ["--jit", "sync", "--call-threshold", "1", "--loop-threshold", "1"];
+
+/// A recursion that goes through a side exit at each level takes some KiB of native stack for each.
+const DEEP: [&str; 2] = ["-W", "max-wasm-stack=7340032"];
 
 /// A program and the caches made of it, in a directory of its own.
 pub struct Program {
@@ -73,6 +82,8 @@ impl Program {
         let parsed = Module::parse(wasm).expect("the fixture is a module that is supported");
         program.assemble(&parsed, "all", MemoryStyle::Reserved, |_| true);
         program.assemble(&parsed, "inlined", MemoryStyle::Reserved, |_| true);
+        program.assemble(&parsed, "speculative", MemoryStyle::Reserved, |_| true);
+        program.assemble(&parsed, "exits", MemoryStyle::Reserved, |_| true);
         program.assemble(&parsed, "even", MemoryStyle::Reserved, |function| function.0 % 2 == 0);
         program.assemble(&parsed, "odd", MemoryStyle::Reserved, |function| function.0 % 2 == 1);
         program.assemble(&parsed, "checked", MemoryStyle::Checked, |function| function.0 % 2 == 0);
@@ -85,8 +96,14 @@ impl Program {
     }
 
     fn assemble(&self, module: &Module, which: &str, memory: MemoryStyle, wanted: fn(FuncIndex) -> bool) {
-        let compiler = Steered::new(CraneliftCompiler::new(), move |request| wanted(request.function).then_some(request.tier));
-        let compiler = if which == "inlined" { compiler.counting(MadeUpCounts { seed: 1 }) } else { compiler };
+        let tier = matches!(which, "speculative" | "exits").then_some(Tier::T4);
+        let compiler =
+            Steered::new(CraneliftCompiler::new(), move |request| wanted(request.function).then_some(tier.unwrap_or(request.tier)));
+        let compiler = match which {
+            "inlined" | "speculative" => compiler.counting(MadeUpCounts { seed: 1 }),
+            "exits" => compiler.counting(ScatteredExits { seed: 1, one_in: 8 }),
+            _ => compiler,
+        };
         let options = Options { all: true, threads: Some(1), memory, ..Options::default() };
         let assembled = trjit_assemble::assemble(module, None, &options, &compiler, &Silent).expect("the fixture can be assembled");
         let refused = module
@@ -119,6 +136,8 @@ impl Program {
             Mode::Train => trjit(["train", "-o"]).arg(self.caches.join("train.trprof")),
             Mode::Cached => on_cache("all").args(off),
             Mode::Inlined => on_cache("inlined").args(off),
+            Mode::Speculative => on_cache("speculative").args(off).args(DEEP),
+            Mode::Exits => on_cache("exits").args(off).args(DEEP),
             Mode::Precompiled => trjit(["run", "--allow-precompiled"]).args(off),
             Mode::RunOnly => trjit_run(["--allow-precompiled"]),
             Mode::MixedEven => on_cache("even").args(off),

@@ -1,0 +1,148 @@
+//! Side exits: speculative code leaves for the interpreter, as often as it must, and nothing is left behind of its frames.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use trjit_code::{BranchCounts, Compiler, Entry, SiteTargets, Steered, Tier};
+use trjit_compile::CraneliftCompiler;
+use trjit_module::{FuncIndex, TrapCode};
+use trjit_runtime::{Config, Engine, Error, Instance, Linker, Module, Reason, Store, Trap, Tunables};
+
+/// Every function was entered so often, and these branches (function, side table entry, times) were taken.
+struct Counts(u64, &'static [(u32, u32, u64)]);
+
+impl BranchCounts for Counts {
+    fn entries(&self, _function: FuncIndex) -> Option<u64> {
+        Some(self.0)
+    }
+
+    fn taken(&self, function: FuncIndex, entry: u32) -> u64 {
+        self.1.iter().find(|known| (known.0, known.1) == (function.0, entry)).map_or(0, |known| known.2)
+    }
+
+    fn targets(&self, _function: FuncIndex, _site: u32) -> SiteTargets {
+        SiteTargets::default()
+    }
+}
+
+/// An engine that compiles all functions, or loops only, by these counts, at their first use and at once.
+fn engine(loops_only: bool, counts: Counts) -> (Engine, Arc<Steered<CraneliftCompiler>>) {
+    let wanted = move |entry| !loops_only || matches!(entry, Entry::At(_));
+    let steered = Steered::new(CraneliftCompiler::new(), move |request| wanted(request.entry).then_some(Tier::T4));
+    let compiler = Arc::new(steered.counting(counts));
+    let tunables = Tunables { background: false, call_threshold: 1, loop_threshold: 1, recheck_interval: 1, ..Tunables::default() };
+    let engine = Engine::new(Config { compiler: Some(compiler.clone() as Arc<dyn Compiler>), tunables, ..Config::default() });
+    (engine, compiler)
+}
+
+fn instance(engine: &Engine, store: &mut Store<()>, linker: &Linker<()>, wat: &str) -> Instance {
+    let module = Module::new(engine, wat::parse_str(wat).unwrap()).unwrap();
+    module.compile_all();
+    linker.instantiate(store, &module).unwrap()
+}
+
+fn trap<T>(result: Result<T, Error>) -> Trap {
+    match result {
+        Err(Error::Trap(trap)) => *trap,
+        Err(other) => panic!("expected a trap, found {other}"),
+        Ok(_) => panic!("expected a trap, but the call returned"),
+    }
+}
+
+/// The native stack pointers between which a host function ran.
+struct Depths {
+    lowest: AtomicUsize,
+    highest: AtomicUsize,
+}
+
+impl Depths {
+    fn look(&self) {
+        let here = 0u8;
+        let at = (&raw const here).addr();
+        self.lowest.fetch_min(at, Ordering::Relaxed);
+        self.highest.fetch_max(at, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn ten_million_cycles_between_a_loop_and_its_exit_need_constant_stack() {
+    const CYCLES: i32 = 10_000_000;
+    // The first branch seems to be always taken, so that what it jumps over is an exit.
+    let (engine, compiler) = engine(true, Counts(1000, &[(1, 0, 2000), (1, 1, 1000)]));
+    let mut store = Store::new(&engine, ()).unwrap();
+    let depths = Arc::new(Depths { lowest: usize::MAX.into(), highest: 0.into() });
+    let mut linker = Linker::new();
+    let seen = Arc::clone(&depths);
+    linker.func_wrap("host", "look", move || seen.look());
+    let instance = instance(
+        &engine,
+        &mut store,
+        &linker,
+        r#"(module
+          (import "host" "look" (func $look))
+          (func (export "run") (param $n i32) (result i32) (local $sum i32)
+            (loop $again
+              (block $over
+                (br_if $over (i32.eqz (local.get $n)))
+                (local.set $sum (i32.add (local.get $sum) (i32.const 3)))
+                (call $look))
+              (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+              (br_if $again (i32.gt_s (local.get $n) (i32.const 0))))
+            (local.get $sum)))"#,
+    );
+    let run = instance.get_typed_func::<i32, i32>(&mut store, "run").unwrap();
+    assert_eq!(run.call(&mut store, CYCLES).unwrap(), CYCLES * 3);
+    // The first round is interpreted.
+    assert_eq!(store.counters().exits, CYCLES as u64 - 1);
+    let spread = depths.highest.load(Ordering::Relaxed) - depths.lowest.load(Ordering::Relaxed);
+    assert!(spread < 4096, "{spread} bytes of stack");
+    assert_eq!(compiler.take_failures(), []);
+}
+
+#[test]
+fn recursion_through_exits_ends_at_the_stack_and_leaves_the_store_usable() {
+    // The call is an exit.
+    let (engine, compiler) = engine(false, Counts(1000, &[(0, 0, 1000)]));
+    let mut store = Store::new(&engine, ()).unwrap();
+    let wat = r#"(module
+      (func $down (export "run") (param $n i32) (result i32)
+        (block $end
+          (br_if $end (i32.eqz (local.get $n)))
+          (return (i32.add (i32.const 1) (call $down (i32.sub (local.get $n) (i32.const 1))))))
+        (i32.const 0)))"#;
+    let instance = instance(&engine, &mut store, &Linker::new(), wat);
+    let run = instance.get_typed_func::<i32, i32>(&mut store, "run").unwrap();
+    assert_eq!(run.call(&mut store, 500).unwrap(), 500);
+    assert_eq!(store.counters().exits, 500);
+    for _ in 0..3 {
+        let trap = trap(run.call(&mut store, 1_000_000));
+        assert!(matches!(trap.reason, Reason::Trap(TrapCode::StackOverflow)), "{trap}");
+        assert!(trap.backtrace.frames.iter().all(|frame| frame.function == FuncIndex(0)), "{:?}", trap.backtrace.frames);
+        assert_eq!(run.call(&mut store, 500).unwrap(), 500, "after a trap");
+    }
+    assert_eq!(compiler.take_failures(), []);
+}
+
+#[test]
+fn an_exit_of_an_inlined_body_shows_both_functions() {
+    // $divide is called often enough to be inlined; the division there seems never to be executed.
+    let (engine, compiler) = engine(false, Counts(1 << 40, &[(0, 0, 1 << 40)]));
+    let mut store = Store::new(&engine, ()).unwrap();
+    let wat = r#"(module
+      (func $divide (param i32 i32) (result i32)
+        (if (result i32) (i32.lt_s (local.get 0) (i32.const 5))
+          (then (i32.div_s (local.get 0) (local.get 1)))
+          (else (i32.const 7))))
+      (func (export "run") (param i32 i32) (result i32)
+        (i32.add (i32.const 100) (call $divide (local.get 0) (local.get 1)))))"#;
+    let instance = instance(&engine, &mut store, &Linker::new(), wat);
+    let run = instance.get_typed_func::<(i32, i32), i32>(&mut store, "run").unwrap();
+    assert_eq!(run.call(&mut store, (9, 0)).unwrap(), 107);
+    assert_eq!(store.counters().exits, 0);
+    assert_eq!(run.call(&mut store, (4, 2)).unwrap(), 102);
+    assert_eq!(store.counters().exits, 1);
+    let trap = trap(run.call(&mut store, (4, 0)));
+    assert!(matches!(trap.reason, Reason::Trap(TrapCode::IntegerDivisionByZero)), "{trap}");
+    let frames: Vec<u32> = trap.backtrace.frames.iter().map(|frame| frame.function.0).collect();
+    assert_eq!(frames, [0, 1]);
+    assert_eq!(compiler.take_failures(), []);
+}
