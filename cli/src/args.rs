@@ -1,6 +1,7 @@
 //! The options of running a program, which `trjit run`, `trjit train` and `trjit-run` share, with their help. What they mean is in [`run`](crate::run) and
 //! [`guest`](crate::guest).
 
+use crate::compilation_log::STANDARD_ERROR;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -68,7 +69,35 @@ pub struct Run {
     #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
     pub timings: Option<TimingsFormat>,
     #[command(flatten)]
+    pub observe: Observe,
+    #[command(flatten)]
     pub guest: Guest,
+}
+
+/// What is told of the code that is made.
+#[derive(Args, Debug, Default)]
+pub struct Observe {
+    /// Log each compilation and installation of code, a line each: on standard error, or to a file.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = STANDARD_ERROR)]
+    pub log_compilation: Option<PathBuf>,
+    /// Say on standard error, at the end, what was compiled by tier, and which tiers were called.
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    pub stats: Option<StatsFormat>,
+    /// Tell profilers what code is: perfmap writes /tmp/perf-PID.map, jitdump writes jit-PID.dump for `perf inject --jit`.
+    #[arg(long, value_name = "FORMAT")]
+    pub profile: Option<PerfFormat>,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StatsFormat {
+    Text,
+    Json,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PerfFormat {
+    Perfmap,
+    Jitdump,
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]

@@ -3,14 +3,20 @@
 //! Invariant: nothing in here names the compiler, the assembler or the text format. [`Linked`] brings them, so that `trjit-run` is linked without them.
 
 pub mod args;
+pub mod code_name;
+pub mod compilation_log;
 pub mod exit;
 pub mod guest;
+pub mod jit_dump;
 pub mod linked;
+pub mod observer;
 pub mod options;
+pub mod perf_map;
 pub mod quick;
 pub mod run;
 pub mod source;
 pub mod start;
+pub mod statistics;
 pub mod stop;
 pub mod timings;
 pub mod ui;

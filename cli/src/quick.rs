@@ -4,7 +4,8 @@
 //! Invariant: what comes out is what clap makes of the same words. Whatever is not plainly right (an error, help, an abbreviation, a value that looks like an option) is
 //! left to clap, which answers or complains; so nothing here has messages. The tests compare both.
 
-use crate::args::{CacheMode, Guest, Jit, Run, TimingsFormat};
+use crate::args::{CacheMode, Guest, Jit, Observe, PerfFormat, Run, StatsFormat, TimingsFormat};
+use crate::compilation_log::STANDARD_ERROR;
 use clap::ValueEnum;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -36,6 +37,9 @@ struct Found {
     loop_threshold: Option<u32>,
     verbose: Option<()>,
     timings: Option<TimingsFormat>,
+    log_compilation: Option<PathBuf>,
+    stats: Option<StatsFormat>,
+    profile: Option<PerfFormat>,
     dirs: Vec<String>,
     env: Vec<String>,
     invoke: Option<String>,
@@ -62,6 +66,9 @@ impl Found {
             "--loop-threshold" => once(&mut self.loop_threshold, number(&text()?)?),
             "-v" | "--verbose" if given.is_none() => once(&mut self.verbose, ()),
             "--timings" => once(&mut self.timings, given.map_or(Some(TimingsFormat::Text), choice)?),
+            "--log-compilation" => once(&mut self.log_compilation, given.map_or(Some(STANDARD_ERROR), plain)?.into()),
+            "--stats" => once(&mut self.stats, given.map_or(Some(StatsFormat::Text), choice)?),
+            "--profile" => once(&mut self.profile, choice(&text()?)?),
             "--dir" => many(&mut self.dirs, text()?),
             "--env" => many(&mut self.env, text()?),
             "--invoke" => once(&mut self.invoke, text()?),
@@ -86,6 +93,7 @@ impl Found {
             loop_threshold: self.loop_threshold,
             verbose: self.verbose.is_some(),
             timings: self.timings,
+            observe: Observe { log_compilation: self.log_compilation, stats: self.stats, profile: self.profile },
             guest: Guest { dirs, env, invoke, argv0, preloads, wasm, wasi, codegen, optimize, module_and_args },
         })
     }
@@ -100,6 +108,11 @@ fn value(name: &str, given: Option<&str>, words: &mut impl Iterator<Item = OsStr
     };
     let bytes = value.as_encoded_bytes();
     (!bytes.is_empty() && !bytes.starts_with(b"-")).then_some(value)
+}
+
+/// A value behind `=` where it does not look like an option.
+fn plain(value: &str) -> Option<&str> {
+    (!value.is_empty() && !value.starts_with('-')).then_some(value)
 }
 
 fn once<T>(place: &mut Option<T>, value: T) -> Option<()> {
@@ -141,8 +154,8 @@ mod tests {
     }
 
     /// Values for each option, right and wrong, odd and plain.
-    const VALUES: [&str; 16] =
-        ["x", "auto", "off", "sync", "json", "text", "7", "+7", "4294967296", "", "-", "-x", "--", "a=b", "OFF", "a::b"];
+    const VALUES: [&str; 17] =
+        ["x", "auto", "off", "sync", "json", "text", "perfmap", "7", "+7", "4294967296", "", "-", "-x", "--", "a=b", "OFF", "a::b"];
 
     #[test]
     fn each_option_that_clap_knows_means_the_same_in_every_form() {
@@ -177,12 +190,14 @@ mod tests {
     /// Otherwise the quick way would quietly stop being one.
     #[test]
     fn plain_command_lines_need_no_clap() {
-        let plain: [&[&str]; 6] = [
+        let plain: [&[&str]; 8] = [
             &["m"],
             &["--allow-precompiled", "m.trjit", "--help"],
             &["--cache", "c", "--cache-mode", "require", "--jit=off", "m", "a", "-b", ""],
             &["--dir", "a", "--dir=b::c", "--env", "A=1", "-W", "timeout=1s,fuel=5", "-S", "inherit-env", "-C", "cache=n", "m"],
             &["--invoke", "f", "--argv0=x", "--preload", "a=b", "-v", "--timings", "m", "1"],
+            &["--stats", "--log-compilation", "--profile", "perfmap", "m"],
+            &["--stats=json", "--log-compilation=log", "--profile=jitdump", "m"],
             &["--timings=json", "--call-threshold", "1", "--loop-threshold=2", "m"],
         ];
         for words in plain {

@@ -2,6 +2,7 @@
 
 use crate::args::{CacheMode, Jit, Run};
 use crate::exit::{CACHE_REFUSED, FAILURE, Failure, USAGE};
+use crate::observer::Observer;
 use crate::options::Options;
 use crate::stop::{self, Stopped};
 use crate::timings::{Phase, Timings};
@@ -19,7 +20,10 @@ use trjit_runtime_loader::MappedCache;
 pub fn execute(run: &Run, linked: &Linked, mut timings: Timings) -> Result<u8> {
     let options = Options::parse(&run.guest)?;
     let path = guest::module_path(&run.guest)?;
-    let engine = Engine::new(config(run, &options, linked)?);
+    let observer = Observer::new(&run.observe)?;
+    let mut config = config(run, &options, linked)?;
+    config.compilation_hook = observer.as_ref().map(Observer::hook);
+    let engine = Engine::new(config);
     timings.mark(Phase::Args);
     let (module, cached) = load(run, &engine, path, linked, &mut timings)?;
     // Without a time limit nobody would raise it, and the guest's reads need not look.
@@ -53,6 +57,7 @@ pub fn execute(run: &Run, linked: &Linked, mut timings: Timings) -> Result<u8> {
     if let Some(format) = run.timings {
         timings.print(format);
     }
+    observer.iter().for_each(|observer| observer.finish(&run.observe, store.counters()));
     let status = guest::finish(result, path);
     std::mem::forget((store, linker, module, engine));
     status

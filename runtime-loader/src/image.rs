@@ -10,6 +10,7 @@
 use crate::batches::{Batch, Batches};
 use crate::mapped::MappedCache;
 use crate::mmap::{PAGE, Reservation, SealError};
+use std::collections::HashMap;
 use std::io;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -79,6 +80,8 @@ pub struct PublishUnit<'a> {
     pub code: &'a CompiledFunction,
     /// What backtraces call it: for code that enters a function elsewhere than at its start that function, too.
     pub kind: CodeItem,
+    /// Whether direct calls of the same batch may reach it: it is the function, from its start.
+    pub callable: bool,
 }
 
 /// See the module's header. Shared by all instances of a module; freed with the last of them.
@@ -318,9 +321,10 @@ fn link(
     end: usize,
     resolve: &dyn Fn(FuncIndex) -> Option<i32>,
 ) -> Result<Vec<u8>, PublishError> {
-    let within = |callee| units.iter().zip(offsets).find(|(unit, _)| unit.kind == CodeItem::Function(callee)).map(|(_, &offset)| offset);
+    let within: HashMap<CodeItem, u32> =
+        units.iter().zip(offsets).filter(|(unit, _)| unit.callable).map(|(unit, &offset)| (unit.kind, offset)).collect();
     let target = |callee| {
-        let fresh = within(callee).map(u64::from);
+        let fresh = within.get(&CodeItem::Function(callee)).copied().map(u64::from);
         let offset = fresh.or_else(|| u64::try_from(resolve(callee)?).ok().filter(|&offset| offset != 0));
         offset.ok_or(PublishError::Unresolved { callee })
     };
@@ -337,7 +341,7 @@ fn link(
 
 fn tables(units: &[PublishUnit<'_>], offsets: &[u32], range: Range<u32>) -> Batch {
     let mut batch = Batch { range, ..Batch::default() };
-    for (&PublishUnit { code, kind: what }, &offset) in units.iter().zip(offsets) {
+    for (&PublishUnit { code, kind: what, .. }, &offset) in units.iter().zip(offsets) {
         batch.functions.push(PlacedFunction { offset, len: code.bytes.len() as u32, what, tier: None, features: code.features });
         // The cache alone tells inlined places; here the call stands for all of an inlined body.
         let outermost =

@@ -33,7 +33,7 @@ fn call(image: &Image, offset: i32) -> u32 {
 }
 
 fn unit(code: &CompiledFunction, function: u32) -> PublishUnit<'_> {
-    PublishUnit { code, kind: UnitKind::Function(FuncIndex(function)) }
+    PublishUnit { code, kind: UnitKind::Function(FuncIndex(function)), callable: true }
 }
 
 /// mov eax, value; ret; with a trap at the `ret`.
@@ -176,6 +176,10 @@ fn what_can_not_be_published_is_told() {
     let image = Image::with_room(MIN_JIT_ROOM).unwrap();
     let error = |code: &CompiledFunction| image.publish_linked(&[unit(code, 1)], &|_| Some(0)).unwrap_err();
     assert!(matches!(error(&caller(2)), PublishError::Unresolved { callee: FuncIndex(2) }));
+    // Code of that function that begins elsewhere is not what a call means.
+    let (elsewhere, calling) = (caller(1), caller(2));
+    let batch = [PublishUnit { callable: false, ..unit(&elsewhere, 2) }, unit(&calling, 1)];
+    assert!(matches!(image.publish(&batch), Err(PublishError::Unresolved { callee: FuncIndex(2) })));
     assert!(matches!(error(&CompiledFunction { align: 8192, ..constant(1) }), PublishError::Align { align: 8192 }));
     assert!(matches!(error(&CompiledFunction { align: 48, ..constant(1) }), PublishError::Align { align: 48 }));
     let large = CompiledFunction { bytes: vec![0xc3; MIN_JIT_ROOM + 1], ..CompiledFunction::default() };

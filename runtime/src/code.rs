@@ -2,6 +2,7 @@
 //!
 //! Fresh code and cached code go through the same place: code is in the image before a trampoline or an entry names it.
 
+use crate::batch::{self, Batch};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::events::{CompilationEvent, Task};
@@ -129,6 +130,8 @@ pub(crate) struct ModuleCode {
     trampolines: Box<[[AtomicI32; TRAMPOLINES]]>,
     /// By defined function: how hot it was when its code was asked for, and since; 0 before that. Made with the first request: a start on a cache makes none.
     requested: OnceLock<Arc<[AtomicU32]>>,
+    /// By defined function: offset of the code of this process that direct calls may reach; 0 where there is none. Made with the first such code.
+    callable: OnceLock<Box<[AtomicI32]>>,
     /// Why the system gave no place for code.
     refusal: OnceLock<String>,
     /// Training only.
@@ -233,6 +236,7 @@ impl ModuleCode {
                 .map(|all: [i32; TRAMPOLINES]| all.map(AtomicI32::new))
                 .collect(),
             requested: OnceLock::new(),
+            callable: OnceLock::new(),
             refusal: OnceLock::new(),
             recording: engine.records().then(|| Recording::new(&module)),
             state: Mutex::default(),
@@ -429,10 +433,11 @@ impl ModuleCode {
     }
 
     /// Makes code executable and then reachable: trampolines first, then functions in the jump tables of all instances.
-    pub fn publish(&self, units: &[(Task, CompiledFunction)]) {
+    pub fn publish(&self, batch: &Batch) {
         let Some(image) = &self.image else { return };
-        let batch: Vec<PublishUnit<'_>> = units.iter().map(|(task, code)| PublishUnit { code, kind: unit_kind(task.purpose) }).collect();
-        let offsets = match image.publish(&batch) {
+        let units = batch.units();
+        let placed: Vec<PublishUnit<'_>> = units.iter().map(publish_unit).collect();
+        let offsets = match image.publish_linked(&placed, &|callee| self.direct_target(callee)) {
             Ok(offsets) => offsets,
             Err(error) => {
                 if let PublishError::Executable { .. } = error {
@@ -450,6 +455,14 @@ impl ModuleCode {
         }
     }
 
+    /// Offset of the published code of a function that fresh code may call without the jump table, if there is some.
+    pub fn direct_target(&self, function: FuncIndex) -> Option<i32> {
+        let defined = self.module.defined_index(function)?;
+        let fresh = self.callable.get().map(|all| all[defined.index()].load(Ordering::Acquire));
+        let cached = || self.cache.as_ref().filter(|_| self.recording.is_none())?.file().jump_table().get(function.index()).copied();
+        fresh.filter(|&offset| offset != 0).or_else(cached).filter(|&offset| offset != 0)
+    }
+
     /// Makes published code reachable.
     fn install(&self, units: &[(Task, CompiledFunction)], offsets: &[i32]) {
         let placed = || units.iter().map(|(task, _)| task.purpose).zip(offsets.iter().copied());
@@ -459,6 +472,12 @@ impl ModuleCode {
                 Purpose::ToInterpreter(ty) => self.trampolines[ty.index()][1].store(offset, Ordering::Release),
                 Purpose::TailToNative(ty) => self.trampolines[ty.index()][2].store(offset, Ordering::Release),
                 Purpose::Function(_) | Purpose::Loop(..) => {}
+            }
+        }
+        for ((task, _), &offset) in units.iter().zip(offsets) {
+            if let Some(defined) = batch::is_callable(*task).and_then(|function| self.module.defined_index(function)) {
+                let callable = self.callable.get_or_init(|| self.module.functions().iter().map(|_| AtomicI32::new(0)).collect());
+                callable[defined.index()].store(offset, Ordering::Release);
             }
         }
         let mut state = self.lock();
@@ -481,13 +500,14 @@ impl ModuleCode {
     }
 }
 
-fn unit_kind(purpose: Purpose) -> UnitKind {
-    match purpose {
+fn publish_unit<'a>((task, code): &'a (Task, CompiledFunction)) -> PublishUnit<'a> {
+    let kind = match task.purpose {
         Purpose::Function(function) | Purpose::Loop(function, _) => UnitKind::Function(function),
         Purpose::ToNative(ty) => UnitKind::ToNative(ty),
         Purpose::ToInterpreter(ty) => UnitKind::ToInterpreter(ty),
         Purpose::TailToNative(ty) => UnitKind::TailToNative(ty),
-    }
+    };
+    PublishUnit { code, kind, callable: batch::is_callable(*task).is_some() }
 }
 
 /// Stores a jump-table entry so that whoever reads it sees the code.

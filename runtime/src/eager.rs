@@ -1,5 +1,6 @@
 //! Compiling a whole module before it runs: for embedders who would rather wait once than warm up, and for tests of compiled code.
 
+use crate::batch::Batch;
 use crate::code::{Module, Purpose};
 use crate::jit;
 use std::time::Duration;
@@ -18,11 +19,11 @@ impl Module {
         let before = self.compiled_functions();
         let Ok(cached) = code.new_jump_table() else { return 0 };
         let defined = code.module().imported_functions()..code.module().function_count();
-        let mut units = Vec::new();
+        let mut batch = Batch::default();
         for function in defined.map(FuncIndex).filter(|&function| cached.get(function) == 0 && code.request(function, 0).is_some()) {
-            jit::compile(code, jit::task(code, Purpose::Function(function)), Duration::ZERO, &mut units);
+            jit::compile(code, jit::task(code, Purpose::Function(function)), Duration::ZERO, &mut batch);
         }
-        code.publish(&units);
+        code.publish(&batch);
         self.compiled_functions() - before
     }
 }

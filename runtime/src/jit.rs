@@ -1,13 +1,14 @@
 //! Tier-up in the process: what has become hot in the interpreter is compiled, on threads of their own or at once, and published. While an engine records, it is
 //! compiled with the recording's counters in it.
 
+use crate::batch::{Batch, Reachable};
 use crate::code::{Asked, LoopCode, ModuleCode, Purpose};
 use crate::events::{CompilationEvent, Stopwatch, Task};
 use crate::instance::InstanceInner;
 use crate::queue::{Heat, Job};
 use std::sync::Arc;
 use std::time::Duration;
-use trjit_code::{CompileError, CompileRequest, CompiledFunction, Entry, NoCounts, NoDirectCalls, Tier};
+use trjit_code::{CompileError, CompileRequest, CompiledFunction, Entry, NoCounts, Tier};
 use trjit_module::FuncIndex;
 
 /// Compiles and publishes on another thread, and waits for it: the code generator needs more stack than a guest may have left.
@@ -17,9 +18,9 @@ pub(crate) fn compile_elsewhere(code: &ModuleCode, purpose: Purpose) {
         let thread = std::thread::Builder::new().name("trjit-compile".to_string());
         // Without a thread there is no code; the callers can do without.
         let _ = thread.spawn_scoped(scope, || {
-            let mut units = Vec::new();
-            compile(code, task, Duration::ZERO, &mut units);
-            code.publish(&units);
+            let mut batch = Batch::default();
+            compile(code, task, Duration::ZERO, &mut batch);
+            code.publish(&batch);
         });
     });
 }
@@ -34,19 +35,19 @@ pub(crate) fn task(code: &ModuleCode, purpose: Purpose) -> Task {
     Task { id: code.engine().next_task(), purpose, tier }
 }
 
-/// Does one task, and what its code needs to be entered: a trampoline. What comes out is added to `units`; `waited` is told to the hook.
-pub(crate) fn compile(code: &ModuleCode, task: Task, waited: Duration, units: &mut Vec<(Task, CompiledFunction)>) {
+/// Does one task, and what its code needs to be entered: a trampoline. What comes out is added to the batch; `waited` is told to the hook.
+pub(crate) fn compile(code: &ModuleCode, task: Task, waited: Duration, batch: &mut Batch) {
     if let Purpose::Function(function) = task.purpose
-        && !add_trampoline(code, function, units)
+        && !add_trampoline(code, function, batch)
     {
         return code.failed(task, "the crossing to its code can not be made");
     }
     let clock = Stopwatch::start(code.engine());
-    match translate(code, task) {
+    match translate(code, task, batch) {
         Some(Ok(unit)) => {
             let code_bytes = unit.bytes.len();
             code.tell(|| CompilationEvent::Compiled { task, code_bytes, took: clock.elapsed(), waited });
-            units.push((task, unit));
+            batch.push(task, unit);
         }
         Some(Err(error)) => code.failed(task, &error.to_string()),
         None => code.failed(task, "there is no compiler"),
@@ -54,23 +55,24 @@ pub(crate) fn compile(code: &ModuleCode, task: Task, waited: Duration, units: &m
 }
 
 /// Adds the trampoline that a function's code needs before it can be entered, where it is missing. False where it can not be made.
-fn add_trampoline(code: &ModuleCode, function: FuncIndex, units: &mut Vec<(Task, CompiledFunction)>) -> bool {
+fn add_trampoline(code: &ModuleCode, function: FuncIndex, batch: &mut Batch) -> bool {
     let ty = code.module().type_of(function);
     let trampoline = Purpose::ToNative(ty);
-    if !code.misses_to_native(ty) || units.iter().any(|(known, _)| known.purpose == trampoline) {
+    if !code.misses_to_native(ty) || batch.has(trampoline) {
         return true;
     }
-    compile(code, task(code, trampoline), Duration::ZERO, units);
-    units.last().is_some_and(|(last, _)| last.purpose == trampoline)
+    compile(code, task(code, trampoline), Duration::ZERO, batch);
+    batch.has(trampoline)
 }
 
 /// The compiler's answer; none without a compiler.
-fn translate(code: &ModuleCode, task: Task) -> Option<Result<CompiledFunction, CompileError>> {
+fn translate(code: &ModuleCode, task: Task, batch: &Batch) -> Option<Result<CompiledFunction, CompileError>> {
     let compiler = code.engine().compiler()?;
     let (module, settings) = (code.module(), code.engine().settings());
     let function = |function, entry| {
         let tier = task.tier.unwrap_or(Tier::Ap4);
-        compiler.compile(&CompileRequest { module, function, tier, entry, settings, direct_calls: &NoDirectCalls, counts: &NoCounts })
+        let direct_calls = &Reachable { code, batch, task };
+        compiler.compile(&CompileRequest { module, function, tier, entry, settings, direct_calls, counts: &NoCounts })
     };
     Some(match task.purpose {
         Purpose::Function(index) => function(index, Entry::Start),

@@ -11,6 +11,7 @@
 
 mod activation;
 mod backtrace;
+mod batch;
 mod builtins;
 mod code;
 mod context;

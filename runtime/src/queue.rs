@@ -6,6 +6,7 @@
 //! Jobs do not keep their module alive: code for a module that is gone is not compiled. Threads start when there is work for one more, up to the engine's
 //! number, and end with the engine; they hold nothing of it while they wait.
 
+use crate::batch::Batch;
 use crate::code::ModuleCode;
 use crate::events::{Stopwatch, Task};
 use crate::jit;
@@ -161,16 +162,15 @@ fn work(shared: &Shared) {
     let worker = Worker(shared);
     while let Some(first) = worker.0.next() {
         let Some(code) = first.code.upgrade() else { continue };
-        let (batch, bytes) = (code.engine().tunables().publish_batch, code.engine().tunables().publish_bytes);
-        let mut units = Vec::new();
+        let (most, bytes) = (code.engine().tunables().publish_batch, code.engine().tunables().publish_bytes);
+        let mut batch = Batch::default();
         let mut next = Some(first);
         while let Some(job) = next.take() {
-            jit::compile(&code, job.task, job.waiting.elapsed(), &mut units);
-            let size: usize = units.iter().map(|(_, unit)| unit.bytes.len()).sum();
-            if units.len() < batch && size < bytes {
+            jit::compile(&code, job.task, job.waiting.elapsed(), &mut batch);
+            if batch.units().len() < most && batch.code_bytes() < bytes {
                 next = worker.0.next_of(&code);
             }
         }
-        code.publish(&units);
+        code.publish(&batch);
     }
 }

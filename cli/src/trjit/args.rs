@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
-use trjit_cli::args::{Guest, Jit, Run, duration};
+use trjit_cli::args::{Guest, Jit, Observe, Run, duration};
 
 const EXAMPLES: &str = "Examples:
   trjit run app.wasm                                     run a WASI command
@@ -71,6 +71,8 @@ pub struct Train {
     /// Say on standard error what was recorded.
     #[arg(short, long)]
     pub verbose: bool,
+    #[command(flatten)]
+    pub observe: Observe,
     #[command(flatten)]
     pub guest: Guest,
 }

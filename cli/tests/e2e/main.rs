@@ -12,6 +12,7 @@
 //! | [`verifying`] | does check mode pass what is right, and change nothing? |
 //! | [`explaining`] | is what `explain` tells of a function what the run counted and the cache holds? |
 //! | [`inlining`] | do hot calls vanish from caches, and nothing else? |
+//! | [`observing`] | do the log, the sums, and what profilers read agree, and read back? |
 //! | [`fuel`] | the same end with the same fuel, caches for it and not for it |
 //! | [`stopping`] | signals, time limits, kills |
 //! | [`crashes`] | do stacks of every size, and of a real interpreter in the guest, end in the same trap in every mode? |
@@ -29,6 +30,7 @@ mod fetched;
 mod fuel;
 mod inlining;
 mod native_stack;
+mod observing;
 mod passing_through;
 mod run_only;
 mod stopping;

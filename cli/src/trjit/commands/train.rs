@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 use trjit_cli::args::Jit;
 use trjit_cli::exit::{self, SIGNAL_BASE};
+use trjit_cli::observer::Observer;
 use trjit_cli::options::Options;
 use trjit_cli::stop::{self, Stopped};
 use trjit_cli::{guest, source, ui};
@@ -20,10 +21,12 @@ pub fn execute(train: &Train) -> Result<u8> {
     let output = train.output.clone().unwrap_or_else(|| path.with_extension("trprof"));
     let mut tunables = options.tunables;
     tunables.max_wasm_stack = options.max_wasm_stack.unwrap_or(tunables.max_wasm_stack);
-    tunables.background = train.jit != Some(Jit::Sync);
+    tunables.background &= train.jit != Some(Jit::Sync);
     let mut config = Config { tunables, record_profile: true, ..Config::default() };
     config.consume_fuel(options.fuel.is_some());
     config.compiler = LINKED.compiler.filter(|_| train.jit != Some(Jit::Off)).map(|make| make());
+    let observer = Observer::new(&train.observe)?;
+    config.compilation_hook = observer.as_ref().map(Observer::hook);
     let engine = Engine::new(config.memory_style(options.memory_style()));
     let module = Module::from_parsed(&engine, source::parse(path, source::read_wasm(path, &LINKED)?)?)?;
     check_writable(&output)?;
@@ -40,6 +43,7 @@ pub fn execute(train: &Train) -> Result<u8> {
     let result = guest::run(&linker, &mut store, &module, &train.guest);
     let seconds = start.elapsed().as_secs_f64();
     let info = RunInfo { workload: train.workload.clone(), seconds, ended: ending(&result, &stopped), ..RunInfo::default() };
+    observer.iter().for_each(|observer| observer.finish(&train.observe, store.counters()));
     write_profile(&engine, &module, info, &output, train.verbose)?;
     status(result, path, &stopped, train)
 }

@@ -129,6 +129,11 @@ impl Running {
         self.child.as_mut().expect("the process was not waited for yet")
     }
 
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().expect("the process was not waited for yet").id()
+    }
+
     /// Waits until standard output begins with this text; what was read is not part of the outcome.
     pub fn wait_for_output(&mut self, text: &str) {
         let mut found = vec![0; text.len()];
