@@ -5,7 +5,7 @@
 //! cached AP4          803       0           0      262144         0.0
 //! AP4                  12       3       18211       44120        31.9
 //! crossings             4       0           0         812         0.4
-//! calls into: 12 cached, 40 compiled, 103 interpreted, 9 host
+//! calls into: 12 cached, 40 compiled, 103 interpreted, 9 host; 0 side exits
 //! ```
 //! JSON has the same numbers in one line. A compilation that is still under way, or waiting, at the end counts as requested only.
 
@@ -103,16 +103,16 @@ fn text(sums: &Sums, calls: Counters) -> Vec<String> {
     }
     let Sums { requested, installed, failed, side_exits, withdrawn, .. } = sums;
     lines.push(format!(
-        "compilations: {requested} requested, {installed} installed, {failed} failed; {side_exits} side exits told, {withdrawn} withdrawn"
+        "compilations: {requested} requested, {installed} installed, {failed} failed, {withdrawn} withdrawn; {side_exits} events of side exits"
     ));
-    let Counters { cached, compiled, interpreted, host } = calls;
-    lines.push(format!("calls into: {cached} cached, {compiled} compiled, {interpreted} interpreted, {host} host"));
+    let Counters { cached, compiled, interpreted, host, exits } = calls;
+    lines.push(format!("calls into: {cached} cached, {compiled} compiled, {interpreted} interpreted, {host} host; {exits} side exits"));
     lines
 }
 
 fn json(sums: &Sums, calls: Counters) -> String {
-    let Counters { cached, compiled, interpreted, host } = calls;
-    let calls = serde_json::json!({ "cached": cached, "compiled": compiled, "interpreted": interpreted, "host": host });
+    let Counters { cached, compiled, interpreted, host, exits } = calls;
+    let calls = serde_json::json!({ "cached": cached, "compiled": compiled, "interpreted": interpreted, "host": host, "exits": exits });
     let mut all = serde_json::json!(sums);
     all["calls"] = calls;
     all.to_string()
