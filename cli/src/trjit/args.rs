@@ -162,6 +162,9 @@ pub struct Explain {
     /// As JSON.
     #[arg(long)]
     pub json: bool,
+    /// Write a page with the control flow drawn, blocks coloured by heat, beside the machine code.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Of a module: the CPUs that the code is for, as of `assemble`.
     #[arg(long, value_name = "LEVEL", default_value = "native")]
     pub cpu_level: String,

@@ -54,6 +54,20 @@ fn counts_are_those_of_the_run() {
 }
 
 #[test]
+fn a_page_is_written_whole_and_instead_of_the_text() {
+    let folder = scratch();
+    let module = fixtures().join("wat/sieve.wat");
+    let page = folder.path().join("page.html");
+    trjit(["explain", "--html"]).arg(&page).arg(&module).arg("0").run().succeeds().prints("");
+    let text = std::fs::read_to_string(&page).expect("the page is readable");
+    assert!(text.starts_with("<!DOCTYPE html>") && text.ends_with("</html>\n") && text.contains("<svg") && !text.contains("block0"));
+    trjit(["explain", "--clif", "--json", "--html"]).arg(&page).arg(&module).arg("0").run().succeeds().json();
+    assert!(std::fs::read_to_string(&page).expect("the page is readable").contains("block0"), "the IR that was asked for");
+    let nowhere = folder.path().join("none/page.html");
+    trjit(["explain", "--html"]).arg(&nowhere).arg(&module).arg("0").run().refuses(1, &["page.html"]);
+}
+
+#[test]
 fn every_function_of_the_fixtures_can_be_explained() {
     let folder = scratch();
     for name in

@@ -21,9 +21,12 @@ pub fn execute(args: &Explain) -> Result<u8> {
     if !args.clif {
         explanation.clif = None;
     }
+    if let Some(path) = &args.html {
+        trjit_cache_format::write_file(path, trjit_explain::page(&explanation).as_bytes())?;
+    }
     if args.json {
         ui::line(&format!("{:#}", serde_json::to_value(&explanation)?));
-    } else {
+    } else if args.html.is_none() {
         let show = Show { top: args.top, asm: args.asm, clif: args.clif };
         ui::line(trjit_explain::text(&explanation, show).trim_end());
     }
