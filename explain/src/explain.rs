@@ -1,9 +1,10 @@
 //! From a cache or a module, a profile and a function to the [`Explanation`].
 
 use crate::clif;
+use crate::guards;
 use crate::heat::Heat;
 use crate::inlined;
-use crate::listing::{self, Listing, Places};
+use crate::listing::{self, Listed, Listing, Places};
 use crate::machine::{Placed, Unit};
 use crate::model::*;
 use crate::names;
@@ -116,6 +117,7 @@ impl<'a> Work<'a> {
             notes: self.notes(),
             sites: sites::sites(module, function, &graph, counted),
             inlined: Vec::new(),
+            guards: Vec::new(),
             cold: None,
             traps: Vec::new(),
             calls: Vec::new(),
@@ -342,7 +344,8 @@ impl<'a> Work<'a> {
         let table = stages.as_ref().map_or(*table, |stages| &stages.inlined_places);
         let callee = |placed: &Placed| self.callee(placed, found);
         let listing = Listing { module, unit, places, table, heat, entries: explanation.training.entries, callee: &callee };
-        (explanation.machine, explanation.calls) = listing::list(&listing);
+        let Listed { blocks, calls, reached } = listing::list(&listing);
+        (explanation.machine, explanation.calls) = (blocks, calls);
         explanation.inlined = match stages {
             Some(stages) => {
                 inlined::tree(module, heat, stages.places.iter().map(|range| (range.place, range.end - range.start)), table, true)
@@ -352,6 +355,7 @@ impl<'a> Work<'a> {
                 inlined::tree(module, heat, used.filter(|&place| place::inlined(place).is_some()).map(|place| (place, 0)), table, false)
             }
         };
+        explanation.guards = guards::guards(module, heat, &reached, &explanation.inlined);
         let mut traps: BTreeMap<u8, u32> = BTreeMap::new();
         unit.traps.iter().for_each(|trap| *traps.entry(trap.code as u8).or_default() += 1);
         let message = |byte| trjit_module::TrapCode::from_byte(byte).map_or("unknown", |code| code.message());

@@ -1,12 +1,13 @@
 //! What was inlined, as a tree: bodies by the calls that they stand for.
 
+use crate::guards;
 use crate::heat::Heat;
 use crate::model::Inlined;
 use crate::names;
 use std::collections::BTreeMap;
 use trjit_code::InlinedPlace;
 use trjit_code::place;
-use trjit_module::Module;
+use trjit_module::{FuncIndex, Module};
 
 /// The positions of a place, from the innermost to that of the function itself.
 pub fn chain(place: u32, table: &[InlinedPlace]) -> Vec<u32> {
@@ -18,7 +19,8 @@ pub fn chain(place: u32, table: &[InlinedPlace]) -> Vec<u32> {
 struct Node {
     /// Bytes of machine code.
     bytes: u32,
-    inside: BTreeMap<u32, Node>,
+    /// By the call and the function: an indirect call may have several.
+    inside: BTreeMap<(u32, Option<FuncIndex>), Node>,
     /// A position in the body: it tells whose it is.
     position: u32,
 }
@@ -37,7 +39,7 @@ pub fn tree(
         let mut node = &mut root;
         for pair in chain.windows(2).rev() {
             let [inner, call] = *pair else { continue };
-            node = node.inside.entry(call).or_default();
+            node = node.inside.entry((call, module.function_at(inner))).or_default();
             node.position = inner;
         }
         node.bytes += bytes;
@@ -47,14 +49,15 @@ pub fn tree(
 
 fn list(module: &Module, heat: &Heat<'_>, node: &Node, outer: &mut Vec<u32>, knows_bytes: bool) -> Vec<Inlined> {
     let mut found = Vec::new();
-    for (&call, node) in &node.inside {
+    for (&(call, _), node) in &node.inside {
         let Some(function) = module.function_at(node.position) else { continue };
         outer.insert(0, call);
         found.push(Inlined {
             function: function.0,
             name: names::label(module, function),
             wasm: module.wasm_offset(call),
-            calls: heat.of_chain(outer),
+            calls: heat.calls(outer, function),
+            is_guarded: guards::is_indirect(module, call),
             wasm_bytes: module.function(function).map_or(0, |record| record.body.len),
             bytes: knows_bytes.then_some(node.bytes),
             inlined: list(module, heat, node, outer, knows_bytes),

@@ -12,6 +12,7 @@
 mod clif;
 mod explain;
 mod flow;
+mod guards;
 mod heat;
 mod inlined;
 mod layout;

@@ -1,6 +1,7 @@
 //! The machine code as data: blocks with their heat, instructions with their text, where they come from, and what they reach.
 
 use crate::flow::{self, Note};
+use crate::guards::Reached;
 use crate::heat::Heat;
 use crate::inlined::chain;
 use crate::machine::{self, Data, Machine, Placed, Unit};
@@ -34,11 +35,19 @@ pub struct Listing<'a> {
     pub callee: &'a dyn Fn(&Placed) -> Option<FuncIndex>,
 }
 
-/// The code, and its calls.
-pub fn list(listing: &Listing<'_>) -> (Vec<MachineBlock>, Vec<CallKind>) {
+/// The code and what it calls.
+pub struct Listed {
+    pub blocks: Vec<MachineBlock>,
+    pub calls: Vec<CallKind>,
+    /// Calls of functions that are known.
+    pub reached: Vec<Reached>,
+}
+
+pub fn list(listing: &Listing<'_>) -> Listed {
     let machine = machine::read(listing.unit);
     let notes = flow::notes(listing.unit, &machine, &VmNames::new(listing.module));
     let mut calls: BTreeMap<(&'static str, String), u32> = BTreeMap::new();
+    let mut functions: Vec<Reached> = Vec::new();
     let mut formatter = formatter();
     let leaders: Vec<u32> = machine.leaders(listing.unit).into_iter().collect();
     let mut blocks = Vec::new();
@@ -54,6 +63,8 @@ pub fn list(listing: &Listing<'_>) -> (Vec<MachineBlock>, Vec<CallKind>) {
         if let Some(reached) = reached.clone().filter(|_| is_call(placed, listing.unit)) {
             *calls.entry(reached).or_default() += 1;
         }
+        let function = listing.function(placed, &notes[number]).filter(|_| is_call(placed, listing.unit));
+        functions.extend(function.map(|function| (listing.from(placed), function)));
         if let Some(block) = blocks.last_mut() {
             block.bytes += placed.instruction.len() as u32;
             block.instructions.push(listing.instruction(placed, &notes[number], reached.map(|(_, name)| name), &mut formatter));
@@ -61,7 +72,8 @@ pub fn list(listing: &Listing<'_>) -> (Vec<MachineBlock>, Vec<CallKind>) {
     }
     blocks.extend(data.map(table));
     blocks.iter_mut().for_each(|block| block.count = listing.count(block, &machine));
-    (blocks, calls.into_iter().map(|((kind, name), sites)| CallKind { kind, name, sites }).collect())
+    let calls = calls.into_iter().map(|((kind, name), sites)| CallKind { kind, name, sites }).collect();
+    Listed { blocks, calls, reached: functions }
 }
 
 fn formatter() -> IntelFormatter {
@@ -105,6 +117,14 @@ impl Listing<'_> {
             }
         };
         place.map_or_else(Vec::new, |place| chain(place, self.table))
+    }
+
+    /// The function of the module that a call or jump reaches.
+    fn function(&self, placed: &Placed, note: &Note) -> Option<FuncIndex> {
+        match note.target {
+            Some(Known::Code(function)) => Some(FuncIndex(function)),
+            _ => (self.callee)(placed),
+        }
     }
 
     /// What a call or jump reaches: its kind and its name.

@@ -23,6 +23,7 @@ pub struct Explanation {
     /// In the order of the body.
     pub sites: Vec<Site>,
     pub inlined: Vec<Inlined>,
+    pub guards: Vec<Guard>,
     pub cold: Option<Cold>,
     pub traps: Vec<TrapKind>,
     pub calls: Vec<CallKind>,
@@ -131,11 +132,32 @@ pub struct Inlined {
     pub wasm: u32,
     /// Executions of the call. Inside of an inlined body that is its share, taken to be that of the body.
     pub calls: Option<u64>,
+    /// The call is an indirect one, and the body stands behind a comparison.
+    pub is_guarded: bool,
     /// Size of the body.
     pub wasm_bytes: u32,
     /// Machine code that comes from it, without what it inlined itself; `None` where the compiler could not be asked.
     pub bytes: Option<u32>,
     pub inlined: Vec<Inlined>,
+}
+
+/// An indirect call that first looks for the functions that training counted there.
+#[derive(Clone, Debug, Serialize)]
+pub struct Guard {
+    /// The call.
+    pub wasm: u32,
+    /// The most frequent first.
+    pub targets: Vec<GuardTarget>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct GuardTarget {
+    pub function: u32,
+    pub name: String,
+    /// `called` or `inlined`.
+    pub how: &'static str,
+    /// Calls of it here.
+    pub calls: Option<u64>,
 }
 
 /// What training never executed.

@@ -27,6 +27,7 @@ pub fn text(explanation: &Explanation, show: Show) -> String {
         line!(out, "\ninlined");
         explanation.inlined.iter().for_each(|inlined| put_inlined(&mut out, inlined, 1));
     }
+    guards(&mut out, explanation);
     reached(&mut out, explanation, show.top);
     if show.asm && !explanation.machine.is_empty() {
         line!(out, "\nmachine code");
@@ -167,9 +168,25 @@ fn shortened(text: &str) -> String {
 fn put_inlined(out: &mut String, inlined: &Inlined, depth: usize) {
     let calls = inlined.calls.map_or(String::new(), |calls| format!(", executed {} times", number(calls)));
     let bytes = inlined.bytes.map_or(String::new(), |bytes| format!(", {} bytes of code", number(bytes)));
+    let guarded = if inlined.is_guarded { " behind a guard" } else { "" };
     let Inlined { name, wasm, wasm_bytes, .. } = inlined;
-    line!(out, "{}{name}, called at {wasm:#x}{calls}: {} bytes of wasm{bytes}", "  ".repeat(depth), number(*wasm_bytes));
+    line!(out, "{}{name}, called at {wasm:#x}{guarded}{calls}: {} bytes of wasm{bytes}", "  ".repeat(depth), number(*wasm_bytes));
     inlined.inlined.iter().for_each(|inner| put_inlined(out, inner, depth + 1));
+}
+
+fn guards(out: &mut String, explanation: &Explanation) {
+    if explanation.guards.is_empty() {
+        return;
+    }
+    line!(out, "\nguarded indirect calls (what is none of these takes the generic path)");
+    for guard in &explanation.guards {
+        let target = |target: &GuardTarget| {
+            let calls = target.calls.map_or(String::new(), |calls| format!(" x {}", number(calls)));
+            format!("{} {}{calls}", target.name, target.how)
+        };
+        let targets: Vec<String> = guard.targets.iter().map(target).collect();
+        line!(out, "  {:#x}  {}", guard.wasm, targets.join(", "));
+    }
 }
 
 fn reached(out: &mut String, explanation: &Explanation, top: usize) {

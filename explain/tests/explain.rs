@@ -20,7 +20,8 @@ const PROGRAM: &str = r#"(module
   (func $run (export "run") (param $n i32)
     (loop $again
       (global.set $sum (call $add (local.get $n)))
-      (drop (call_indirect (type $unary) (local.get $n) (i32.and (local.get $n) (i32.const 1))))
+      (global.set $sum
+        (i32.xor (global.get $sum) (call_indirect (type $unary) (local.get $n) (i32.and (local.get $n) (i32.const 1)))))
       (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
     (if (local.get $n) (then (drop (memory.grow (i32.const 1))) (call $log (i32.const 3))))
     (call $idle))
@@ -83,7 +84,12 @@ fn a_trained_function_is_told_whole() {
     assert_eq!(found.training.is_the_caches, Some(true));
     assert_eq!((found.training.entries, found.training.back_edges), (Some(2), Some(9998)));
     assert!(found.why.contains("entered 2 times in 1 training run, 1 of 2 by first use"), "{}", found.why);
-    let [inlined] = found.inlined.as_slice() else { panic!("{:?}", found.inlined) };
+    let direct: Vec<&trjit_explain::Inlined> = found.inlined.iter().filter(|inlined| !inlined.is_guarded).collect();
+    let [inlined] = direct[..] else { panic!("{:?}", found.inlined) };
+    let guarded: Vec<(&str, &str, Option<u64>)> =
+        found.guards.iter().flat_map(|guard| &guard.targets).map(|target| (target.name.as_str(), target.how, target.calls)).collect();
+    assert_eq!(guarded, [("twice", "inlined", Some(7500)), ("add", "inlined", Some(2500))]);
+    assert!(found.guards.iter().all(|guard| found.sites.iter().any(|site| site.kind == SiteKind::IndirectCall && site.wasm == guard.wasm)));
     assert_eq!((inlined.name.as_str(), inlined.calls), ("add", Some(10_000)));
     assert!(inlined.bytes.is_some_and(|bytes| bytes > 0 && bytes < code.bytes), "{inlined:?}");
     let indirect = found.sites.iter().find(|site| site.kind == SiteKind::IndirectCall).expect("it calls indirectly");
@@ -211,8 +217,8 @@ fn json_has_its_keys() {
     let json = serde_json::to_value(&found).expect("it is data");
     let keys: Vec<&str> = json.as_object().expect("it is an object").keys().map(String::as_str).collect();
     let expected = [
-        "calls", "clif", "code", "cold", "function", "graph", "inlined", "machine", "notes", "of", "schema", "sites", "training", "traps",
-        "why",
+        "calls", "clif", "code", "cold", "function", "graph", "guards", "inlined", "machine", "notes", "of", "schema", "sites", "training",
+        "traps", "why",
     ];
     assert_eq!((keys.as_slice(), &json["schema"]), (&expected[..], &serde_json::json!(1)));
     assert_eq!(json["function"]["name"], "run");

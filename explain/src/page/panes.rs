@@ -113,9 +113,12 @@ fn sites(out: &mut String, explanation: &Explanation) {
             taken(site),
             escaped(&site.text)
         );
+        let guard = explanation.guards.iter().find(|guard| guard.wasm == site.wasm);
         let all = site.targets.iter().fold(site.other, |sum, target| sum.saturating_add(target.count));
         for target in &site.targets {
-            put!(out, "<div>{} <b>{}</b> {}</div>", share(target.count, all), escaped(&target.name), number(target.count));
+            let guarded = guard.and_then(|guard| guard.targets.iter().find(|guarded| guarded.function == target.function));
+            let how = guarded.map_or(String::new(), |guarded| format!(" ({} behind a guard)", guarded.how));
+            put!(out, "<div>{} <b>{}</b> {}{how}</div>", share(target.count, all), escaped(&target.name), number(target.count));
         }
         if site.other > 0 {
             put!(out, "<div>{} others {}</div>", share(site.other, all), number(site.other));
@@ -129,8 +132,15 @@ fn inlined(out: &mut String, all: &[Inlined]) {
     out.push_str("<ul>");
     for one in all {
         let calls = one.calls.map_or(String::new(), |calls| format!(", executed {} times", number(calls)));
+        let guarded = if one.is_guarded { " behind a guard" } else { "" };
         let bytes = one.bytes.map_or(String::new(), |bytes| format!(", {} bytes of code", number(bytes)));
-        put!(out, "<li><b>{}</b>, called at {:#x}{calls}: {} bytes of wasm{bytes}", escaped(&one.name), one.wasm, number(one.wasm_bytes));
+        put!(
+            out,
+            "<li><b>{}</b>, called at {:#x}{guarded}{calls}: {} bytes of wasm{bytes}",
+            escaped(&one.name),
+            one.wasm,
+            number(one.wasm_bytes)
+        );
         if !one.inlined.is_empty() {
             inlined(out, &one.inlined);
         }
