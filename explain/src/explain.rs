@@ -39,6 +39,8 @@ pub struct Input<'a> {
     pub module: &'a Module,
     pub function: FuncIndex,
     pub profile: Option<&'a Profile>,
+    /// Of a module: this tier, rather than that of the plan.
+    pub tier: Option<Tier>,
 }
 
 /// There is nothing to tell.
@@ -118,6 +120,7 @@ impl<'a> Work<'a> {
             sites: sites::sites(module, function, &graph, counted),
             inlined: Vec::new(),
             guards: Vec::new(),
+            exits: Vec::new(),
             cold: None,
             traps: Vec::new(),
             calls: Vec::new(),
@@ -251,14 +254,15 @@ impl<'a> Work<'a> {
     /// What an assembly would make.
     fn planned(&self, settings: Settings) -> Result<Found<'a>, String> {
         let Input { module, function, .. } = self.input;
-        let Some(planned) = self.plan.functions.iter().find(|planned| planned.function == function) else {
+        let planned = self.plan.functions.iter().find(|planned| planned.function == function).map(|planned| planned.tier);
+        let Some(tier) = self.input.tier.or(planned) else {
             return Err(
                 "no training run entered it, and the module is too large to be compiled whole: it is left to the interpreter".into()
             );
         };
         let mut direct = vec![false; module.function_count() as usize];
         self.plan.functions.iter().for_each(|planned| direct[planned.function.index()] = true);
-        match self.compile(planned.tier, settings, &Direct(direct)) {
+        match self.compile(tier, settings, &Direct(direct)) {
             Ok(stages) => {
                 let code = &stages.code;
                 let unit = Unit {
@@ -268,7 +272,7 @@ impl<'a> Work<'a> {
                     handlers: code.handlers.clone(),
                     blocks: stages.blocks.clone(),
                 };
-                Ok(Found { tier: planned.tier, unit, stages: Some(stages), placed: None, table: &[] })
+                Ok(Found { tier, unit, stages: Some(stages), placed: None, table: &[] })
             }
             Err(error) => Err(refused(&error)),
         }
@@ -295,6 +299,7 @@ impl<'a> Work<'a> {
         let tier = found.tier.name();
         let entered = training.entries.filter(|&entries| entries > 0);
         match (self.input.subject, entered, training.order) {
+            _ if self.input.tier.is_some() => format!("{tier}: it was asked for"),
             _ if training.given && training.is_the_caches != Some(false) && entered.is_none() => {
                 format!("{tier}: no training run entered it; the module is small enough to be compiled whole, or --all was asked for")
             }
@@ -348,7 +353,10 @@ impl<'a> Work<'a> {
         (explanation.machine, explanation.calls) = (blocks, calls);
         explanation.inlined = match stages {
             Some(stages) => {
-                inlined::tree(module, heat, stages.places.iter().map(|range| (range.place, range.end - range.start)), table, true)
+                // Also bodies that left nothing with a place: pure arithmetic has none.
+                let all = (0..stages.inlined_places.len() as u32).map(|number| (place::INLINED | number, 0));
+                let ranges = stages.places.iter().map(|range| (range.place, range.end - range.start));
+                inlined::tree(module, heat, all.chain(ranges), table, true)
             }
             None => {
                 let used = unit.traps.iter().map(|trap| trap.wasm).chain(unit.calls.iter().map(|call| call.wasm));
@@ -356,6 +364,7 @@ impl<'a> Work<'a> {
             }
         };
         explanation.guards = guards::guards(module, heat, &reached, &explanation.inlined);
+        explanation.exits = guards::exits(&explanation.machine);
         let mut traps: BTreeMap<u8, u32> = BTreeMap::new();
         unit.traps.iter().for_each(|trap| *traps.entry(trap.code as u8).or_default() += 1);
         let message = |byte| trjit_module::TrapCode::from_byte(byte).map_or("unknown", |code| code.message());

@@ -117,7 +117,7 @@ impl Drawing {
     }
 
     /// Makes neighbours of what an arrow connects; puts its lanes in its direction.
-    fn link(&mut self, arrow: &Arrow, lanes: &mut Vec<usize>) {
+    fn link(&mut self, arrow: &Arrow, lanes: &mut [usize]) {
         if self.goes_back(arrow) {
             for pair in lanes.windows(2) {
                 self.neighbours(pair[0], pair[1]);
@@ -368,8 +368,7 @@ mod tests {
             for (one, (place, size)) in found.boxes.iter().zip(&boxes).enumerate() {
                 assert!(place.x >= 0.0 && place.x + size.width <= found.size.width, "{seed}: box {one} is outside");
                 assert!(place.y >= 0.0 && place.y + size.height <= found.size.height, "{seed}: box {one} is outside");
-                for other in one + 1..boxes.len() {
-                    let (below, lower) = (found.boxes[other], boxes[other]);
+                for (other, (below, lower)) in found.boxes.iter().zip(&boxes).enumerate().skip(one + 1) {
                     let apart = place.x + size.width <= below.x
                         || below.x + lower.width <= place.x
                         || place.y + size.height <= below.y

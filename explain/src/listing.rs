@@ -12,6 +12,7 @@ use iced_x86::{FlowControl, Formatter, IntelFormatter};
 use std::collections::BTreeMap;
 use trjit_code::InlinedPlace;
 use trjit_compile::PlaceRange;
+use trjit_module::vm::header;
 use trjit_module::{FuncIndex, Module};
 
 /// The places of instructions.
@@ -137,6 +138,8 @@ impl Listing<'_> {
             Some(Known::Builtin(builtin)) => Some(("builtin", builtin.signature().0.to_string())),
             Some(Known::Code(function)) => Some(("jump table", name(function))),
             Some(Known::Import(function)) => Some(("import", name(function))),
+            // Other code is reached through it only by way of the jump table.
+            Some(Known::Field(at)) if at as usize == header::LAZY_STUB => Some(("exit", "interpreter".to_string())),
             _ if placed.instruction.flow_control() == FlowControl::IndirectCall => {
                 let at = self.from(placed).first().map_or_else(String::new, |&at| format!("at {:#x}", self.module.wasm_offset(at)));
                 Some(("indirect", at))
@@ -159,6 +162,7 @@ impl Listing<'_> {
             Known::Builtin(_) => "builtin ",
             Known::Code(_) => "through the jump table ",
             Known::Import(_) => "import ",
+            Known::Field(_) => "exit to the ",
             _ => "",
         });
         let called = called.map(|name| format!("{}{name}", kind.unwrap_or("indirect ")));

@@ -24,6 +24,7 @@ pub struct Explanation {
     pub sites: Vec<Site>,
     pub inlined: Vec<Inlined>,
     pub guards: Vec<Guard>,
+    pub exits: Vec<Exit>,
     pub cold: Option<Cold>,
     pub traps: Vec<TrapKind>,
     pub calls: Vec<CallKind>,
@@ -136,7 +137,8 @@ pub struct Inlined {
     pub is_guarded: bool,
     /// Size of the body.
     pub wasm_bytes: u32,
-    /// Machine code that comes from it, without what it inlined itself; `None` where the compiler could not be asked.
+    /// Machine code that comes from it, without what it inlined itself, and without pure arithmetic, whose origin the compiler does not tell; `None` where it could not be
+    /// asked.
     pub bytes: Option<u32>,
     pub inlined: Vec<Inlined>,
 }
@@ -160,6 +162,17 @@ pub struct GuardTarget {
     pub calls: Option<u64>,
 }
 
+/// Where speculative code leaves for the interpreter.
+#[derive(Clone, Debug, Serialize)]
+pub struct Exit {
+    /// The instruction that the interpreter goes on with.
+    pub wasm: u32,
+    /// Whose body it is in: the function, or one that was inlined.
+    pub function: u32,
+    /// Where in the machine code the frame is left.
+    pub offset: u32,
+}
+
 /// What training never executed.
 #[derive(Clone, Debug, Serialize)]
 pub struct Cold {
@@ -177,7 +190,7 @@ pub struct TrapKind {
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct CallKind {
-    /// `direct`, `jump table`, `import`, `builtin` or `indirect`.
+    /// `direct`, `jump table`, `import`, `builtin`, `exit` or `indirect`.
     pub kind: &'static str,
     pub name: String,
     pub sites: u32,

@@ -28,6 +28,7 @@ pub fn text(explanation: &Explanation, show: Show) -> String {
         explanation.inlined.iter().for_each(|inlined| put_inlined(&mut out, inlined, 1));
     }
     guards(&mut out, explanation);
+    exits(&mut out, explanation);
     reached(&mut out, explanation, show.top);
     if show.asm && !explanation.machine.is_empty() {
         line!(out, "\nmachine code");
@@ -186,6 +187,17 @@ fn guards(out: &mut String, explanation: &Explanation) {
         };
         let targets: Vec<String> = guard.targets.iter().map(target).collect();
         line!(out, "  {:#x}  {}", guard.wasm, targets.join(", "));
+    }
+}
+
+fn exits(out: &mut String, explanation: &Explanation) {
+    if !explanation.exits.is_empty() {
+        line!(out, "\nside exits (the interpreter goes on)");
+    }
+    for exit in &explanation.exits {
+        let inner =
+            if exit.function == explanation.function.index { String::new() } else { format!(" of {}", names(explanation, exit.function)) };
+        line!(out, "  {:#x}{inner}, from +{:#06x}", exit.wasm, exit.offset);
     }
 }
 

@@ -31,6 +31,9 @@ pub enum Known {
     Code(u32),
 }
 
+/// The name of the field that only side exits write.
+pub const EXIT_POSITION: &str = "store.exit_position";
+
 macro_rules! fields {
     ($name:ident, $of:ident { $($field:ident),* $(,)? }) => {
         fn $name(offset: usize) -> Option<&'static str> {

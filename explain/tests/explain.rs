@@ -2,7 +2,7 @@
 
 use trjit_assemble::{Options, Silent, assemble};
 use trjit_cache_format::CacheFile;
-use trjit_code::CpuLevel;
+use trjit_code::{CpuLevel, Tier};
 use trjit_compile::CraneliftCompiler;
 use trjit_explain::{ExplainError, Explanation, Input, Show, SiteKind, Subject, explain, find, text};
 use trjit_module::{DefinedFuncIndex, FuncIndex, Module};
@@ -67,7 +67,7 @@ fn cache(module: &Module, profile: Option<&Profile>, options: &Options) -> Cache
 
 fn explained(subject: Subject<'_>, module: &Module, name: &str, profile: Option<&Profile>) -> Explanation {
     let function = find(module, name).expect("the function exists");
-    explain(Input { subject, module, function, profile }).expect("it can be explained")
+    explain(Input { subject, module, function, profile, tier: None }).expect("it can be explained")
 }
 
 const ALL: Show = Show { top: 0, asm: true, clif: true };
@@ -162,7 +162,7 @@ fn a_profile_of_another_program_is_refused_and_another_one_is_told() {
     recorder.count_entry(DefinedFuncIndex(0));
     let foreign = Profile::from_trace(&other, recorder.finish(RunInfo::default())).expect("the trace is of the module");
     let file = cache(&mine, Some(&profile(&mine)), &options());
-    let input = Input { subject: Subject::Cache(&file), module: &mine, function: FuncIndex(3), profile: Some(&foreign) };
+    let input = Input { subject: Subject::Cache(&file), module: &mine, function: FuncIndex(3), profile: Some(&foreign), tier: None };
     assert!(matches!(explain(input), Err(ExplainError::Profile)));
     let recorder = Recorder::new(&mine);
     recorder.count_entry(RUN);
@@ -210,6 +210,27 @@ fn jump_tables_and_constants_are_no_instructions() {
 }
 
 #[test]
+fn speculative_code_tells_where_it_leaves() {
+    let module = module(PROGRAM);
+    let profile = profile(&module);
+    let options = options();
+    let input = Input {
+        subject: Subject::Module(&options),
+        module: &module,
+        function: FuncIndex(3),
+        profile: Some(&profile),
+        tier: Some(Tier::T4),
+    };
+    let found = explain(input).expect("it can be explained");
+    // The arm of the `if` that training never entered.
+    let arm = found.graph.blocks.iter().find(|block| block.count == Some(0)).expect("one arm is cold");
+    assert_eq!(found.exits.iter().map(|exit| (exit.wasm, exit.function)).collect::<Vec<_>>(), [(arm.wasm, 3)]);
+    assert!(found.why.contains("T4: it was asked for") && found.calls.iter().any(|call| call.kind == "exit"), "{:?}", found.calls);
+    assert!(!found.calls.iter().any(|call| call.name == "memory_grow"), "{:?}", found.calls);
+    assert!(text(&found, ALL).contains("side exits"));
+}
+
+#[test]
 fn json_has_its_keys() {
     let module = module(PROGRAM);
     let profile = profile(&module);
@@ -217,8 +238,8 @@ fn json_has_its_keys() {
     let json = serde_json::to_value(&found).expect("it is data");
     let keys: Vec<&str> = json.as_object().expect("it is an object").keys().map(String::as_str).collect();
     let expected = [
-        "calls", "clif", "code", "cold", "function", "graph", "guards", "inlined", "machine", "notes", "of", "schema", "sites", "training",
-        "traps", "why",
+        "calls", "clif", "code", "cold", "exits", "function", "graph", "guards", "inlined", "machine", "notes", "of", "schema", "sites",
+        "training", "traps", "why",
     ];
     assert_eq!((keys.as_slice(), &json["schema"]), (&expected[..], &serde_json::json!(1)));
     assert_eq!(json["function"]["name"], "run");

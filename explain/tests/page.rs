@@ -31,7 +31,8 @@ fn module() -> Module {
 
 fn explained(module: &Module, function: u32, profile: Option<&Profile>) -> Explanation {
     let options = Options { level: CpuLevel::V2, threads: Some(1), all: true, ..Options::default() };
-    explain(Input { subject: Subject::Module(&options), module, function: FuncIndex(function), profile }).expect("it can be explained")
+    explain(Input { subject: Subject::Module(&options), module, function: FuncIndex(function), profile, tier: None })
+        .expect("it can be explained")
 }
 
 fn profile(module: &Module) -> Profile {

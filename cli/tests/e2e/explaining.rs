@@ -100,6 +100,7 @@ fn what_is_wrong_is_said() {
     explain(&["99999"]).refuses(1, &["no function 99999", "imported"]);
     explain(&["0"]).refuses(1, &["function 0", "is imported"]);
     explain(&["_strat"]).refuses(1, &["no function is called `_strat`", "did you mean", "_start"]);
+    explain(&["_start", "--tier", "T4"]).refuses(2, &["--tier is for modules"]);
     let twice = wat(folder.path(), "twice.wat", r#"(module (func $one (export "two")) (func $two))"#);
     trjit(["explain"]).arg(&twice).arg("two").run().refuses(1, &["2 functions are called `two`: 0, 1", "give its index"]);
     let other = wat(folder.path(), "other.wat", r#"(module (func (export "f") (result i64) (i64.const 7)))"#);

@@ -154,6 +154,15 @@ fn reached(out: &mut String, explanation: &Explanation) {
     for call in &explanation.calls {
         put!(out, "<tr><td>{}</td><td>{}</td><td class=\"n\">{}</td></tr>\n", call.kind, escaped(&call.name), call.sites);
     }
+    for exit in &explanation.exits {
+        put!(
+            out,
+            "<tr><td>side exit</td><td>{:#x} of {}</td><td class=\"n\">+{:#06x}</td></tr>\n",
+            exit.wasm,
+            escaped(&names(explanation, exit.function)),
+            exit.offset
+        );
+    }
     for trap in &explanation.traps {
         put!(out, "<tr><td>trap</td><td>{}</td><td class=\"n\">{}</td></tr>\n", escaped(trap.trap), trap.sites);
     }

@@ -8,7 +8,7 @@ use trjit_assemble::Options;
 use trjit_cache_format::{CacheFile, Refusal};
 use trjit_cli::exit::{self, CACHE_REFUSED, FAILURE, Failure, PROFILE_REFUSED};
 use trjit_cli::{source, ui};
-use trjit_code::MemoryStyle;
+use trjit_code::{MemoryStyle, Tier};
 use trjit_explain::{ExplainError, Explanation, FindError, Input, Show, Subject};
 use trjit_module::Module;
 use trjit_runtime_loader::MappedCache;
@@ -35,6 +35,10 @@ pub fn execute(args: &Explain) -> Result<u8> {
 
 fn of_cache(args: &Explain) -> Result<Explanation> {
     let path = args.file.display();
+    if args.tier.is_some() {
+        let failure = Failure::new(exit::USAGE, format!("`{path}` is a cache, whose code has its tier: --tier is for modules"));
+        return Err(failure.with_help("give the module, and the profile that the cache was assembled with").into());
+    }
     let refused = |refusal: Refusal| {
         Failure::new(CACHE_REFUSED, format!("`{path}` is refused [{}]: {refusal}", refusal.code())).with_help(refusal.help())
     };
@@ -61,7 +65,8 @@ fn explained(args: &Explain, module: &Module, subject: Subject<'_>) -> Result<Ex
     let not_found = |error: FindError| Failure::new(FAILURE, format!("`{}`: {error}", args.file.display())).with_help(error.help());
     let function = trjit_explain::find(module, &args.function).map_err(not_found)?;
     let profile = profiles::read(&args.profiles)?;
-    let input = Input { subject, module, function, profile: profile.as_ref() };
+    let tier = args.tier.as_deref().and_then(Tier::parse);
+    let input = Input { subject, module, function, profile: profile.as_ref(), tier };
     trjit_explain::explain(input).map_err(|error| match &error {
         ExplainError::Profile => {
             Failure::new(PROFILE_REFUSED, error.to_string()).with_help("give a profile of this program (`trjit train`)").into()
