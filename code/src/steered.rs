@@ -92,6 +92,34 @@ impl BranchCounts for ScatteredExits {
     }
 }
 
+/// Made-up counts, with the exits that really happened.
+struct Beside<'a> {
+    made_up: &'a dyn BranchCounts,
+    asked: &'a dyn BranchCounts,
+}
+
+impl BranchCounts for Beside<'_> {
+    fn entries(&self, function: FuncIndex) -> Option<u64> {
+        self.made_up.entries(function)
+    }
+
+    fn taken(&self, function: FuncIndex, entry: u32) -> u64 {
+        self.made_up.taken(function, entry)
+    }
+
+    fn exits(&self, function: FuncIndex, position: u32) -> u64 {
+        self.made_up.exits(function, position).saturating_add(self.asked.exits(function, position))
+    }
+
+    fn leaves(&self, function: FuncIndex, position: u32, executed: u64) -> bool {
+        self.made_up.leaves(function, position, executed)
+    }
+
+    fn targets(&self, function: FuncIndex, site: u32) -> SiteTargets {
+        self.made_up.targets(function, site)
+    }
+}
+
 /// What could not be compiled; clones are the same list.
 #[derive(Clone, Default)]
 pub struct Failures(Arc<Mutex<Vec<CompileError>>>);
@@ -136,8 +164,11 @@ impl<C: Compiler> Compiler for Steered<C> {
     fn compile(&self, request: &CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
         match (self.choose)(request) {
             Some(tier) => {
-                let counts = self.counts.as_ref().map_or(request.counts, |counts| &**counts as &dyn BranchCounts);
-                self.noted(self.inner.compile(&CompileRequest { tier, counts, ..*request }))
+                let Some(made_up) = &self.counts else {
+                    return self.noted(self.inner.compile(&CompileRequest { tier, ..*request }));
+                };
+                let counts = Beside { made_up: &**made_up, asked: request.counts };
+                self.noted(self.inner.compile(&CompileRequest { tier, counts: &counts, ..*request }))
             }
             None => Err(CompileError::NotChosen { function: request.function }),
         }

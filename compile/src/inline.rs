@@ -112,7 +112,7 @@ impl Inliner<'_> {
             &mut body,
             &mut FunctionBuilderContext::new(),
             self.config,
-            Some(Caller { place, places: self.places }),
+            Some(Caller { root: self.request.function, place, places: self.places }),
         )?;
         if has_tail_calls(&body) {
             self.places.borrow_mut().truncate(known);

@@ -97,6 +97,8 @@ fields!(
         exit_entry,
         exit_pending,
         exit_spent,
+        exit_of,
+        exit_reserved,
         reserved,
     }
 );

@@ -37,6 +37,10 @@ pub enum Mode {
     Speculative(u64),
     /// As `JitWarm`, speculatively: code leaves before about one instruction in so many.
     Exits(u64),
+    /// The same, and each exit has its bridge at once.
+    Bridged(u64),
+    /// As `JitWarm`, speculatively by counts that were made up with this seed: exits have their bridges, and code is made anew, after some times without exits.
+    Renewed(u64),
     /// What a training run recorded from a cache; the rest interpreted, then compiled.
     Trained,
 }
@@ -60,6 +64,9 @@ impl Mode {
         Mode::Speculative(2),
         Mode::Exits(2),
         Mode::Exits(9),
+        Mode::Bridged(1),
+        Mode::Bridged(5),
+        Mode::Renewed(3),
         Mode::Trained,
     ];
 
@@ -91,8 +98,13 @@ impl Mode {
             Mode::CacheEverySecond(parity) => cached(None, Some(parity), None),
             Mode::Inlined(seed) => from_cache(None, &steered(Some(Tier::Ap4), None, refusals).counting(MadeUpCounts { seed })),
             Mode::Trained => cached(None, None, profile),
-            Mode::Interpreter | Mode::JitWarm(_) | Mode::JitEverySecond(_) | Mode::Exits(_) => {
+            Mode::Interpreter | Mode::JitWarm(_) | Mode::JitEverySecond(_) | Mode::Exits(_) | Mode::Bridged(_) => {
                 Ok(Module::from_parsed(engine, parsed.clone())?)
+            }
+            Mode::Renewed(seed) => {
+                let module = Module::from_parsed(engine, parsed.clone())?;
+                ensure!(module.compile_by(Arc::new(MadeUpCounts { seed })), "somebody gave counts before");
+                Ok(module)
             }
             Mode::Jit(_) | Mode::JitChecked | Mode::Speculative(_) => {
                 let module = Module::from_parsed(engine, parsed.clone())?;
@@ -112,9 +124,11 @@ impl Mode {
             Mode::JitChecked => (None, None, MemoryStyle::Checked),
             Mode::JitEverySecond(parity) => (None, Some(parity), MemoryStyle::Reserved),
             Mode::Trained => (None, None, MemoryStyle::Reserved),
-            Mode::Speculative(_) | Mode::Exits(_) => (Some(Tier::T4), None, MemoryStyle::Reserved),
+            Mode::Speculative(_) | Mode::Exits(_) | Mode::Bridged(_) => (Some(Tier::T4), None, MemoryStyle::Reserved),
+            Mode::Renewed(_) => (None, None, MemoryStyle::Reserved),
         };
         let config = config(Some(Arc::new(self.counting(steered(tier, parity, refusals)))));
+        let config = Config { tunables: self.speculating(config.tunables), ..config };
         Engine::new(Config { settings: Settings { memory: style, ..config.settings }, ..config })
     }
 }
@@ -124,9 +138,19 @@ impl Mode {
     fn counting(self, compiler: Steered<CraneliftCompiler>) -> Steered<CraneliftCompiler> {
         match self {
             Mode::Speculative(seed) => compiler.counting(MadeUpCounts { seed }),
-            Mode::Exits(one_in) => compiler.counting(ScatteredExits { seed: one_in, one_in }),
+            Mode::Exits(one_in) | Mode::Bridged(one_in) => compiler.counting(ScatteredExits { seed: one_in, one_in }),
             _ => compiler,
         }
+    }
+
+    /// What follows from side exits.
+    fn speculating(self, tunables: Tunables) -> Tunables {
+        let [bridge_threshold, renewal_threshold] = match self {
+            Mode::Bridged(_) => [0, u32::MAX],
+            Mode::Renewed(_) => [2, 4],
+            _ => [u32::MAX; 2],
+        };
+        Tunables { speculate: true, bridge_threshold, renewal_threshold, renewals: 1, ..tunables }
     }
 }
 

@@ -140,6 +140,9 @@ pub struct VmStore {
     pub exit_pending: u32,
     /// Fuel: what straight code before the exit has cost and was not charged yet.
     pub exit_spent: i64,
+    /// The function whose code was left: not the one that goes on where that was inlined.
+    pub exit_of: u32,
+    pub exit_reserved: u32,
     pub reserved: [u64; 4],
 }
 
@@ -170,6 +173,8 @@ impl Default for VmStore {
             exit_entry: 0,
             exit_pending: 0,
             exit_spent: 0,
+            exit_of: 0,
+            exit_reserved: 0,
             reserved: [0; 4],
         }
     }
@@ -197,6 +202,7 @@ pub mod store {
     pub const EXIT_ENTRY: usize = offset_of!(VmStore, exit_entry);
     pub const EXIT_PENDING: usize = offset_of!(VmStore, exit_pending);
     pub const EXIT_SPENT: usize = offset_of!(VmStore, exit_spent);
+    pub const EXIT_OF: usize = offset_of!(VmStore, exit_of);
 }
 
 /// A memory as an instance sees it. `base` never moves while the memory lives when its style is a reservation.

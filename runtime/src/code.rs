@@ -6,6 +6,7 @@ use crate::batch::{self, Batch};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::events::{CompilationEvent, Task};
+use crate::exits::{Exits, WithExits};
 use crate::jit;
 use crate::queue::Heat;
 use crate::sys::{self, Registration};
@@ -13,7 +14,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use trjit_code::{CompiledFunction, InlinedPlace};
+use trjit_code::{BranchCounts, CompiledFunction, InlinedPlace};
 use trjit_module::vm::VmTrampolines;
 use trjit_module::{FuncIndex, TrapCode, TypeIndex};
 use trjit_runtime_loader::{Expectations, Image, JumpTable, MappedCache, ModuleId, PublishError, PublishUnit, Refusal, UnitKind};
@@ -101,6 +102,12 @@ impl Module {
         self.code.refusal.get().map(String::as_str)
     }
 
+    /// Gives counts of earlier runs, by which functions are compiled in this process from now on: what they say is hot is inlined, what is never executed stands apart, or is
+    /// left out where the engine's tunables let code speculate. Wrong counts cost speed and nothing else. False where some were given before, which stay.
+    pub fn compile_by(&self, counts: Arc<dyn BranchCounts + Send>) -> bool {
+        self.code.counts.set(counts).is_ok()
+    }
+
     /// Functions compiled in this process so far.
     pub fn compiled_functions(&self) -> usize {
         self.code.lock().installed.len()
@@ -136,6 +143,9 @@ pub(crate) struct ModuleCode {
     refusal: OnceLock<String>,
     /// Training only.
     recording: Option<Arc<Recording>>,
+    exits: Exits,
+    /// Of earlier runs.
+    counts: OnceLock<Arc<dyn BranchCounts + Send>>,
     state: Mutex<State>,
 }
 
@@ -145,14 +155,15 @@ struct State {
     jump_tables: Vec<AtomicPtr<i32>>,
     /// Functions compiled in this process.
     installed: Vec<(FuncIndex, i32)>,
-    loops: HashMap<(FuncIndex, u32), LoopCode>,
-    /// Of loops whose code was asked for.
-    loop_heat: HashMap<(FuncIndex, u32), Heat>,
+    /// Of loops and bridges.
+    entries: HashMap<Purpose, EntryCode>,
+    /// Of those whose code was asked for.
+    entry_heat: HashMap<Purpose, Heat>,
 }
 
-/// Code for a loop of an interpreted function.
+/// Code that an interpreted frame goes on in: for a loop, or a bridge.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum LoopCode {
+pub(crate) enum EntryCode {
     Requested,
     /// There will be none.
     Failed,
@@ -160,21 +171,23 @@ pub(crate) enum LoopCode {
     Ready(i32),
 }
 
-/// The answer to who asks for a loop's code.
+/// The answer to who asks for such code.
 pub(crate) enum Asked {
     /// Nobody did before: whoever did is to see that it is made.
     First(Heat),
-    Before(LoopCode),
+    Before(EntryCode),
 }
 
 /// What a compilation is for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Purpose {
     /// A function, from its start.
     Function(FuncIndex),
     /// A function from the loop on whose first instruction stands at this position in the module's code.
     Loop(FuncIndex, u32),
+    /// A function from the instruction on that stands at this position in the module's code, where side exits go on.
+    Bridge(FuncIndex, u32),
     /// The crossing from slots to compiled code of a type.
     ToNative(TypeIndex),
     /// The crossing from compiled code of a type to slots.
@@ -239,6 +252,8 @@ impl ModuleCode {
             callable: OnceLock::new(),
             refusal: OnceLock::new(),
             recording: engine.records().then(|| Recording::new(&module)),
+            exits: Exits::default(),
+            counts: OnceLock::new(),
             state: Mutex::default(),
             module,
         });
@@ -393,23 +408,51 @@ impl ModuleCode {
         (place.add(heat.max(1)) == 0).then_some(place)
     }
 
-    /// Asks for a loop's code, which `heat` more calls and back-edges led to; a loop that nobody asked for yet becomes requested.
-    pub fn request_loop(&self, function: FuncIndex, offset: u32, heat: u32) -> Asked {
+    /// Asks for code of a loop or a bridge, which `heat` more calls, back-edges and exits led to; what nobody asked for yet becomes requested.
+    pub fn request_entry(&self, purpose: Purpose, heat: u32) -> Asked {
         let mut state = self.lock();
-        match state.loops.get(&(function, offset)) {
+        match state.entries.get(&purpose) {
             Some(&known) => {
-                state.loop_heat.get(&(function, offset)).into_iter().for_each(|place| {
+                state.entry_heat.get(&purpose).into_iter().for_each(|place| {
                     place.add(heat);
                 });
                 Asked::Before(known)
             }
             None => {
                 let place = Heat::alone(heat);
-                state.loops.insert((function, offset), LoopCode::Requested);
-                state.loop_heat.insert((function, offset), place.clone());
+                state.entries.insert(purpose, EntryCode::Requested);
+                state.entry_heat.insert(purpose, place.clone());
                 Asked::First(place)
             }
         }
+    }
+
+    /// Forgets the code of a function's loops, so that it is asked for again; whether there was some.
+    pub fn forget_loops(&self, function: FuncIndex) -> bool {
+        let mut state = self.lock();
+        let before = state.entries.len();
+        state.entries.retain(|purpose, code| !matches!((purpose, code), (Purpose::Loop(of, _), EntryCode::Ready(_)) if *of == function));
+        state.entries.len() < before
+    }
+
+    /// Whether a function was compiled in this process.
+    pub fn has_installed(&self, function: FuncIndex) -> bool {
+        self.lock().installed.iter().any(|&(known, _)| known == function)
+    }
+
+    /// The side exits of its code so far.
+    pub fn exits(&self) -> &Exits {
+        &self.exits
+    }
+
+    /// What was counted of the functions, exits included.
+    pub fn counts(&self) -> WithExits {
+        self.exits.counts(self.counts.get().cloned())
+    }
+
+    /// Whether counts of earlier runs were given.
+    pub fn has_counts(&self) -> bool {
+        self.counts.get().is_some()
     }
 
     /// Whether the trampoline that code of this type needs before it can be entered is missing.
@@ -426,8 +469,8 @@ impl ModuleCode {
 
     /// Notes that there will be no code from this task.
     pub fn failed(&self, task: Task, reason: &str) {
-        if let Purpose::Loop(function, offset) = task.purpose {
-            self.lock().loops.insert((function, offset), LoopCode::Failed);
+        if let Purpose::Loop(..) | Purpose::Bridge(..) = task.purpose {
+            self.lock().entries.insert(task.purpose, EntryCode::Failed);
         }
         self.tell(|| CompilationEvent::Failed { task, reason });
     }
@@ -471,7 +514,7 @@ impl ModuleCode {
                 Purpose::ToNative(ty) => self.trampolines[ty.index()][0].store(offset, Ordering::Release),
                 Purpose::ToInterpreter(ty) => self.trampolines[ty.index()][1].store(offset, Ordering::Release),
                 Purpose::TailToNative(ty) => self.trampolines[ty.index()][2].store(offset, Ordering::Release),
-                Purpose::Function(_) | Purpose::Loop(..) => {}
+                Purpose::Function(_) | Purpose::Loop(..) | Purpose::Bridge(..) => {}
             }
         }
         for ((task, _), &offset) in units.iter().zip(offsets) {
@@ -484,15 +527,16 @@ impl ModuleCode {
         for (purpose, offset) in placed() {
             match purpose {
                 Purpose::Function(function) => {
+                    state.installed.retain(|&(known, _)| known != function);
                     state.installed.push((function, offset));
                     for table in &state.jump_tables {
                         // SAFETY: tables are detached before they go; they have an entry for each function of the module.
                         unsafe { install(table.load(Ordering::Relaxed), function, offset) };
                     }
                 }
-                Purpose::Loop(function, at) => {
-                    state.loops.insert((function, at), LoopCode::Ready(offset));
-                    state.loop_heat.remove(&(function, at));
+                Purpose::Loop(..) | Purpose::Bridge(..) => {
+                    state.entries.insert(purpose, EntryCode::Ready(offset));
+                    state.entry_heat.remove(&purpose);
                 }
                 Purpose::ToNative(_) | Purpose::ToInterpreter(_) | Purpose::TailToNative(_) => {}
             }
@@ -502,7 +546,7 @@ impl ModuleCode {
 
 fn publish_unit<'a>((task, code): &'a (Task, CompiledFunction)) -> PublishUnit<'a> {
     let kind = match task.purpose {
-        Purpose::Function(function) | Purpose::Loop(function, _) => UnitKind::Function(function),
+        Purpose::Function(function) | Purpose::Loop(function, _) | Purpose::Bridge(function, _) => UnitKind::Function(function),
         Purpose::ToNative(ty) => UnitKind::ToNative(ty),
         Purpose::ToInterpreter(ty) => UnitKind::ToInterpreter(ty),
         Purpose::TailToNative(ty) => UnitKind::TailToNative(ty),

@@ -2,13 +2,13 @@
 //! compiled with the recording's counters in it.
 
 use crate::batch::{Batch, Reachable};
-use crate::code::{Asked, LoopCode, ModuleCode, Purpose};
+use crate::code::{Asked, EntryCode, ModuleCode, Purpose};
 use crate::events::{CompilationEvent, Stopwatch, Task};
 use crate::instance::InstanceInner;
 use crate::queue::{Heat, Job};
 use std::sync::Arc;
 use std::time::Duration;
-use trjit_code::{CompileError, CompileRequest, CompiledFunction, Entry, NoCounts, Tier};
+use trjit_code::{CompileError, CompileRequest, CompiledFunction, Entry, Tier};
 use trjit_module::FuncIndex;
 
 /// Compiles and publishes on another thread, and waits for it: the code generator needs more stack than a guest may have left.
@@ -28,11 +28,18 @@ pub(crate) fn compile_elsewhere(code: &ModuleCode, purpose: Purpose) {
 /// A new task for a purpose.
 pub(crate) fn task(code: &ModuleCode, purpose: Purpose) -> Task {
     let tier = match purpose {
-        Purpose::Function(_) | Purpose::Loop(..) if code.recording().is_some() => Some(Tier::A3),
-        Purpose::Function(_) | Purpose::Loop(..) => Some(Tier::Ap4),
+        Purpose::Function(_) | Purpose::Loop(..) | Purpose::Bridge(..) if code.recording().is_some() => Some(Tier::A3),
+        Purpose::Function(function) | Purpose::Loop(function, _) if speculates(code, function) => Some(Tier::T4),
+        Purpose::Function(_) | Purpose::Loop(..) | Purpose::Bridge(..) => Some(Tier::Ap4),
         Purpose::ToNative(_) | Purpose::ToInterpreter(_) | Purpose::TailToNative(_) => None,
     };
     Task { id: code.engine().next_task(), purpose, tier }
+}
+
+/// Whether a function is compiled speculatively.
+fn speculates(code: &ModuleCode, function: FuncIndex) -> bool {
+    let tunables = code.engine().tunables();
+    tunables.speculate && code.has_counts() && code.exits().may_speculate(function, tunables.renewals)
 }
 
 /// Does one task, and what its code needs to be entered: a trampoline. What comes out is added to the batch; `waited` is told to the hook.
@@ -68,15 +75,15 @@ fn add_trampoline(code: &ModuleCode, function: FuncIndex, batch: &mut Batch) -> 
 /// The compiler's answer; none without a compiler.
 fn translate(code: &ModuleCode, task: Task, batch: &Batch) -> Option<Result<CompiledFunction, CompileError>> {
     let compiler = code.engine().compiler()?;
-    let (module, settings) = (code.module(), code.engine().settings());
+    let (module, settings, counts) = (code.module(), code.engine().settings(), code.counts());
     let function = |function, entry| {
         let tier = task.tier.unwrap_or(Tier::Ap4);
         let direct_calls = &Reachable { code, batch, task };
-        compiler.compile(&CompileRequest { module, function, tier, entry, settings, direct_calls, counts: &NoCounts })
+        compiler.compile(&CompileRequest { module, function, tier, entry, settings, direct_calls, counts: &counts })
     };
     Some(match task.purpose {
         Purpose::Function(index) => function(index, Entry::Start),
-        Purpose::Loop(index, offset) => function(index, Entry::At(offset)),
+        Purpose::Loop(index, offset) | Purpose::Bridge(index, offset) => function(index, Entry::At(offset)),
         Purpose::ToNative(ty) => compiler.to_native(module, ty, settings),
         Purpose::ToInterpreter(ty) => compiler.to_interpreter(module, ty, settings),
         Purpose::TailToNative(ty) => compiler.tail_to_native(module, ty, settings),
@@ -107,22 +114,32 @@ pub(crate) fn request_function(instance: &InstanceInner, function: FuncIndex, he
     }
 }
 
-/// Code for the loop whose first instruction stands at `offset`, or null; asks for it the first time. `heat` more calls and back-edges of its function were counted.
+/// Has a function's code made anew, which replaces the old one in the jump tables.
+pub(crate) fn renew(code: &Arc<ModuleCode>, function: FuncIndex) {
+    submit(code, Purpose::Function(function), Heat::alone(code.engine().tunables().renewal_threshold));
+}
+
+/// Code for the loop whose first instruction stands at `offset`, or null; see [`entry_at`].
 pub(crate) fn loop_entry(instance: &InstanceInner, function: FuncIndex, offset: u32, heat: u32) -> *const u8 {
     let code = &instance.code;
     if code.engine().compiler().is_none() || !code.takes_code() {
         return std::ptr::null();
     }
-    let mut asked = code.request_loop(function, offset, heat);
+    entry_at(code, Purpose::Loop(function, offset), heat)
+}
+
+/// Code of a loop or a bridge, or null; asks for it the first time. `heat` more calls, back-edges and exits of its function were counted.
+pub(crate) fn entry_at(code: &Arc<ModuleCode>, purpose: Purpose, heat: u32) -> *const u8 {
+    let mut asked = code.request_entry(purpose, heat);
     if let Asked::First(heat) = asked {
-        submit(code, Purpose::Loop(function, offset), heat);
+        submit(code, purpose, heat);
         asked = match code.engine().tunables().background {
-            true => Asked::Before(LoopCode::Requested),
-            false => code.request_loop(function, offset, 0),
+            true => Asked::Before(EntryCode::Requested),
+            false => code.request_entry(purpose, 0),
         };
     }
     match asked {
-        Asked::Before(LoopCode::Ready(offset)) => code.address(offset),
-        Asked::Before(LoopCode::Requested | LoopCode::Failed) | Asked::First(_) => std::ptr::null(),
+        Asked::Before(EntryCode::Ready(offset)) => code.address(offset),
+        Asked::Before(EntryCode::Requested | EntryCode::Failed) | Asked::First(_) => std::ptr::null(),
     }
 }

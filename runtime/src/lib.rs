@@ -23,6 +23,7 @@ mod engine;
 mod error;
 mod events;
 mod exception;
+mod exits;
 mod exports;
 mod extern_types;
 mod fuel;

@@ -106,6 +106,14 @@ tunables! {
     background: bool = true, "y or n";
     /// Compiling threads, started as there is work for them; 0 stands for one a CPU that the process may use, less the guest's, and one at least.
     compile_threads: usize = 0, "threads";
+    /// Whether code compiled in the process is speculative (tier T4) where counts of earlier runs are given; it leaves for the interpreter where they say that nothing is executed.
+    speculate: bool = false, "y or n";
+    /// Side exits to one place before code that goes on from there, a bridge, is asked for.
+    bridge_threshold: u32 = 100, "exits";
+    /// Side exits of one function's code before that is compiled anew, by counts that have the exits in them.
+    renewal_threshold: u32 = 1000, "exits";
+    /// How often that is done; then the function is compiled without exits.
+    renewals: u32 = 2, "compilations";
     /// Functions that are waiting are published together, up to this many: pages of code are never shared by two publications.
     publish_batch: usize = 2, "functions";
     /// So many bytes of code are published without waiting for more: they fill their pages well enough.
@@ -128,7 +136,12 @@ mod tests {
     fn each_is_set_by_its_name_and_no_other_changes() {
         for tunable in Tunables::ALL {
             let mut tunables = Tunables::default();
-            let (before, value) = (tunable.get(&tunables), if tunable.unit == "y or n" { "n" } else { "77" });
+            let before = tunable.get(&tunables);
+            let value = match before.as_str() {
+                "y" => "n",
+                "n" => "y",
+                _ => "77",
+            };
             tunable.set(&mut tunables, value).expect("the value is one");
             assert_eq!(tunable.get(&tunables), value);
             assert!(tunable.set(&mut tunables, "x").is_err() && tunable.set(&mut tunables, "-1").is_err(), "{}", tunable.name);

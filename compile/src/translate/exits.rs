@@ -75,7 +75,11 @@ impl Translator<'_, '_> {
             frame.store(&mut self.b, value, self.locals.len() + at);
         }
         let used = (self.locals.len() + self.stack.len()) as u32;
-        for (offset, value) in [(store::EXIT_POSITION, position), (store::EXIT_USED, used), (store::EXIT_ENTRY, self.entries.start)] {
+        let left = self.caller.map_or(function, |caller| caller.root).0;
+        let entry = self.entries.start;
+        for (offset, value) in
+            [(store::EXIT_POSITION, position), (store::EXIT_USED, used), (store::EXIT_ENTRY, entry), (store::EXIT_OF, left)]
+        {
             let value = self.index(value);
             self.b.ins().store(self.env.flags.vm, value, vm_store, offset as i32);
         }

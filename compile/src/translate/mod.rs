@@ -43,8 +43,8 @@ use std::cell::RefCell;
 use std::ops::Range;
 use trjit_code::place::INLINED;
 use trjit_code::{CompileRequest, Entry, InlinedPlace};
-use trjit_module::FuncType;
 use trjit_module::vm::ended;
+use trjit_module::{FuncIndex, FuncType};
 use wasmparser::{FunctionBody, Operator, OperatorsReader};
 
 /// Where results go.
@@ -108,6 +108,8 @@ pub struct Translator<'a, 'b> {
 /// The call that a body is translated for, where it will be inlined.
 #[derive(Clone, Copy)]
 pub struct Caller<'a> {
+    /// The function that is compiled.
+    pub root: FuncIndex,
     /// The place of the call.
     pub place: u32,
     /// Those of the whole function that is compiled.
@@ -263,7 +265,7 @@ impl Translator<'_, '_> {
     fn set_position(&mut self, position: u32) {
         let place = match self.caller {
             None => position,
-            Some(Caller { place, places }) => {
+            Some(Caller { place, places, .. }) => {
                 let mut places = places.borrow_mut();
                 places.push(InlinedPlace { wasm: position, caller: place });
                 INLINED | (places.len() as u32 - 1)

@@ -10,6 +10,7 @@ use super::out;
 use super::quicken::has_simple_memory;
 use crate::activation::{Activation, Kind};
 use crate::driver::{self, Outcome};
+use crate::exits::{self, SideExit};
 use crate::instance::InstanceInner;
 use crate::store::StoreInner;
 use crate::trap::{Reason, Unwinding};
@@ -62,7 +63,8 @@ pub unsafe fn resume(
         if !out::has_code(&raw mut cx, function) {
             return Err(out::code_is_missing(&raw mut cx, function));
         }
-        run_activation(store, instance, &raw mut cx, Begin::Middle, slots)
+        let begin = if has_bridge(&raw mut cx) { Begin::Bridge } else { Begin::Middle };
+        run_activation(store, instance, &raw mut cx, begin, slots)
     }
 }
 
@@ -73,6 +75,8 @@ enum Begin {
     Entry,
     /// Where its first function was left.
     Middle,
+    /// The same, in compiled code, `Cx::osr_entry`.
+    Bridge,
 }
 
 /// Runs what is set up in `cx`; `slots` is for the results.
@@ -227,12 +231,17 @@ unsafe fn run<P: Probe>(store: *mut StoreInner, cx: *mut Cx, begin: Begin) -> Re
         if begin == Begin::Entry && !fuel::charge_entry::<P>(cx) {
             return Err(driver::raise(store, Reason::Trap(TrapCode::OutOfFuel)));
         }
+        if begin == Begin::Bridge
+            && let Some(outcome) = after_code::<P>(store, cx)?
+        {
+            return Ok(outcome);
+        }
         loop {
             match handlers::<P>(cx) {
                 DONE => return Ok(Outcome::Done),
                 TAIL_CALL => return Ok(Outcome::TailCall),
                 OSR => {
-                    if let Some(outcome) = after_loop::<P>(store, cx)? {
+                    if let Some(outcome) = after_code::<P>(store, cx)? {
                         return Ok(outcome);
                     }
                 }
@@ -266,20 +275,29 @@ unsafe fn go_on_with_exception<P: Probe>(store: *mut StoreInner, cx: *mut Cx) ->
     }
 }
 
-/// Runs the loop's compiled code, which leaves the current frame or goes on with it elsewhere, and sets the registers to where the interpreter goes on; or tells how the activation ends.
+/// Runs the current frame in compiled code, also in several pieces, which ends the frame or leaves it in its middle, and sets the registers to where the interpreter
+/// goes on; or tells how the activation ends.
 ///
 /// # Safety
-/// The registers are saved in `cx`, and `cx.osr_entry` is code for the loop at `cx.ip`.
-unsafe fn after_loop<P: Probe>(store: *mut StoreInner, cx: *mut Cx) -> Result<Option<Outcome>, Unwinding> {
+/// The registers are saved in `cx`, and `cx.osr_entry` is code for the instruction at `cx.ip`.
+unsafe fn after_code<P: Probe>(store: *mut StoreInner, cx: *mut Cx) -> Result<Option<Outcome>, Unwinding> {
     // SAFETY: by contract.
     unsafe {
         let slots = (*cx).fp;
-        match enter_loop(store, cx) {
-            Ok(ended::DONE) => Ok(return_to_caller(cx).then_some(Outcome::Done)),
-            Ok(ended::EXIT) => {
-                go_to_exit(cx);
-                Ok(None)
+        let mut ended = enter_code(store, cx);
+        while let Ok(ended::EXIT) = ended {
+            go_to_exit(cx);
+            if !has_bridge(cx) {
+                return Ok(None);
             }
+            // Bridges may lead to loops, and these to bridges.
+            if (*store).interrupted() {
+                return Err(driver::raise(store, Reason::Trap(TrapCode::Interrupt)));
+            }
+            ended = enter_code(store, cx);
+        }
+        match ended {
+            Ok(ended::DONE) => Ok(return_to_caller(cx).then_some(Outcome::Done)),
             Ok(_) if (*cx).frame_top == (*cx).frame_base => {
                 (*(*cx).vm_store).tail_args = slots;
                 Ok(Some(Outcome::TailCall))
@@ -319,6 +337,19 @@ unsafe fn go_to_exit(cx: *mut Cx) {
     }
 }
 
+/// Whether there is code for where the current frame was just left.
+///
+/// # Safety
+/// `VmStore` tells of a side exit of the running function.
+unsafe fn has_bridge(cx: *mut Cx) -> bool {
+    // SAFETY: by contract; instances live as long as their store.
+    unsafe {
+        let exit = SideExit::noted(&*(*cx).vm_store, (*cx).func());
+        (*cx).osr_entry = exits::taken(&*out::instance_of((*cx).vmctx), exit);
+        !(*cx).osr_entry.is_null()
+    }
+}
+
 /// # Safety
 /// The registers are saved in `cx`.
 unsafe fn handlers<P: Probe>(cx: *mut Cx) -> Exit {
@@ -333,13 +364,15 @@ unsafe fn handlers<P: Probe>(cx: *mut Cx) -> Exit {
 /// Runs the current frame in compiled code; the result is how that [`ended`].
 ///
 /// # Safety
-/// The registers are saved in `cx`, and `cx.osr_entry` is code for the loop at `cx.ip`.
-unsafe fn enter_loop(store: *mut StoreInner, cx: *mut Cx) -> Result<u64, Unwinding> {
+/// The registers are saved in `cx`, and `cx.osr_entry` is code for the instruction at `cx.ip`.
+unsafe fn enter_code(store: *mut StoreInner, cx: *mut Cx) -> Result<u64, Unwinding> {
     // SAFETY: by contract.
     unsafe {
         let saved = ((*store).stack_top, (*store).frame_top);
         (*store).stack_top = (*cx).fp.add((*(*cx).record()).frame_slots as usize * (*cx).slot_words);
         (*store).frame_top = (*cx).frame_top;
+        // The code charges for the straight code around its entry as a whole.
+        (*cx).spent = 0;
         let done = driver::enter_code(store, Kind::Loop, (*cx).vmctx, std::ptr::null(), (*cx).osr_entry, (*cx).fp);
         ((*store).stack_top, (*store).frame_top) = saved;
         out::refresh_memory(cx);

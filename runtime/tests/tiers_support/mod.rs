@@ -15,10 +15,12 @@ pub struct Mix {
     tier: Tier,
     /// Speculative code leaves before one instruction in so many.
     exits: Option<u64>,
+    /// Each exit has its bridge at once.
+    bridges: bool,
 }
 
 const fn mix(name: &'static str, even: bool, odd: bool, loops: bool) -> Mix {
-    Mix { name, even, odd, loops, tier: Tier::Ap4, exits: None }
+    Mix { name, even, odd, loops, tier: Tier::Ap4, exits: None, bridges: false }
 }
 
 const fn exits(name: &'static str, one_in: u64, functions: bool) -> Mix {
@@ -38,6 +40,9 @@ pub const MIXES: &[Mix] = &[
     exits("one exit in 2 instructions", 2, true),
     exits("one exit in 8 instructions, in loops", 8, false),
     exits("exits before all instructions but the first", 1, true),
+    Mix { bridges: true, ..exits("one exit in 4 instructions, with bridges", 4, true) },
+    Mix { bridges: true, ..exits("one exit in 4 instructions of loops, with bridges", 4, false) },
+    Mix { bridges: true, ..exits("bridges of one instruction", 1, true) },
 ];
 
 impl Mix {
@@ -74,6 +79,8 @@ impl Mix {
             background: false,
             call_threshold: u32::MAX,
             loop_threshold: if self.loops { 2 } else { u32::MAX },
+            bridge_threshold: if self.bridges { 0 } else { u32::MAX },
+            renewal_threshold: u32::MAX,
             recheck_interval: 1,
             ..Tunables::default()
         };

@@ -1,0 +1,165 @@
+//! Side exits of speculative code, and what follows from them.
+//!
+//! ```text
+//! an exit is taken -> counted by where it goes -> often enough: its bridge (code from there to the function's end), entered at once by each later exit
+//!                  -> counted by whose code it left -> often enough: that is compiled anew, by counts that have the exits in them; after some times not speculatively
+//! ```
+//! Exits of an inlined body go on in the inlined function, and leave the code of the function around.
+
+use crate::code::{ModuleCode, Purpose};
+use crate::events::CompilationEvent;
+use crate::instance::InstanceInner;
+use crate::jit;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use trjit_code::{BranchCounts, NoCounts, SiteTargets, Tier};
+use trjit_module::FuncIndex;
+use trjit_module::vm::VmStore;
+
+/// An exit that was taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SideExit {
+    /// The function that goes on, and the position in the module's code bytes of its next instruction.
+    function: FuncIndex,
+    position: u32,
+    /// Whose code was left.
+    left: FuncIndex,
+}
+
+impl SideExit {
+    /// What compiled code has just noted of an exit of `function`.
+    pub fn noted(vm: &VmStore, function: FuncIndex) -> SideExit {
+        SideExit { function, position: vm.exit_position, left: FuncIndex(vm.exit_of) }
+    }
+}
+
+/// The exits of a module's code so far.
+#[derive(Default)]
+pub(crate) struct Exits(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    taken: HashMap<(FuncIndex, u32), u64>,
+    left: HashMap<FuncIndex, Left>,
+}
+
+/// How the speculative code of a function fares.
+#[derive(Clone, Copy, Default)]
+struct Left {
+    /// Exits since it was made.
+    exits: u32,
+    /// How often it was made anew.
+    anew: u32,
+}
+
+impl Exits {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts an exit: how often it was taken so far, and how often the code it left was made anew, where that is to be done again.
+    fn count(&self, exit: SideExit, renewal_threshold: u32) -> (u64, Option<u32>) {
+        let mut state = self.lock();
+        let taken = state.taken.entry((exit.function, exit.position)).or_default();
+        *taken += 1;
+        let taken = *taken;
+        let left = state.left.entry(exit.left).or_default();
+        left.exits = left.exits.saturating_add(1);
+        let outdated = left.exits >= renewal_threshold;
+        if outdated {
+            *left = Left { exits: 0, anew: left.anew.saturating_add(1) };
+        }
+        (taken, outdated.then_some(left.anew))
+    }
+
+    /// Whether code of a function may still be speculative, which was made anew so often at most.
+    pub fn may_speculate(&self, function: FuncIndex, renewals: u32) -> bool {
+        self.lock().left.get(&function).is_none_or(|left| left.anew <= renewals)
+    }
+
+    /// Those taken so far, beside what else was counted.
+    pub fn counts(&self, counted: Option<Arc<dyn BranchCounts + Send>>) -> WithExits {
+        WithExits { counted, taken: self.lock().taken.clone() }
+    }
+}
+
+/// Counts of earlier runs, and the exits of this one.
+pub(crate) struct WithExits {
+    counted: Option<Arc<dyn BranchCounts + Send>>,
+    taken: HashMap<(FuncIndex, u32), u64>,
+}
+
+impl WithExits {
+    fn counted(&self) -> &dyn BranchCounts {
+        self.counted.as_ref().map_or(&NoCounts, |counted| &**counted)
+    }
+}
+
+impl BranchCounts for WithExits {
+    fn entries(&self, function: FuncIndex) -> Option<u64> {
+        self.counted().entries(function)
+    }
+
+    fn taken(&self, function: FuncIndex, entry: u32) -> u64 {
+        self.counted().taken(function, entry)
+    }
+
+    fn targets(&self, function: FuncIndex, site: u32) -> SiteTargets {
+        self.counted().targets(function, site)
+    }
+
+    fn exits(&self, function: FuncIndex, position: u32) -> u64 {
+        self.counted().exits(function, position) + self.taken.get(&(function, position)).copied().unwrap_or(0)
+    }
+
+    fn leaves(&self, function: FuncIndex, position: u32, executed: u64) -> bool {
+        self.counted().leaves(function, position, executed)
+    }
+}
+
+/// An exit was taken: code that goes on from there, or null.
+pub(crate) fn taken(instance: &InstanceInner, exit: SideExit) -> *const u8 {
+    let code = &instance.code;
+    if code.engine().compiler().is_none() || !code.takes_code() {
+        return std::ptr::null();
+    }
+    let tunables = code.engine().tunables();
+    let SideExit { function, position, .. } = exit;
+    let (count, outdated) = code.exits().count(exit, tunables.renewal_threshold);
+    let wanted = count > u64::from(tunables.bridge_threshold);
+    if count == 1 || count == u64::from(tunables.bridge_threshold) + 1 {
+        code.tell(|| CompilationEvent::SideExit { function, offset: position, count });
+    }
+    if let Some(anew) = outdated.filter(|&anew| anew <= tunables.renewals.saturating_add(1)) {
+        renew(code, exit.left, anew);
+    }
+    if wanted { jit::entry_at(code, Purpose::Bridge(function, position), 1) } else { std::ptr::null() }
+}
+
+/// Has a function's code made anew; what runs in the old one goes on there.
+fn renew(code: &Arc<ModuleCode>, function: FuncIndex, anew: u32) {
+    let reason = format!("its side exits were taken too often, for the {anew}. time");
+    if code.forget_loops(function) | code.has_installed(function) {
+        code.tell(|| CompilationEvent::Withdrawn { function, tier: Tier::T4, reason: &reason });
+    }
+    if code.has_installed(function) {
+        jit::renew(code, function);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_is_made_anew_some_times_and_exits_become_counts() {
+        let exits = Exits::default();
+        let exit = SideExit { function: FuncIndex(1), position: 40, left: FuncIndex(2) };
+        let counted: Vec<(u64, Option<u32>)> = (0..7).map(|_| exits.count(exit, 3)).collect();
+        assert_eq!(counted, [(1, None), (2, None), (3, Some(1)), (4, None), (5, None), (6, Some(2)), (7, None)]);
+        assert!(exits.may_speculate(FuncIndex(2), 2) && !exits.may_speculate(FuncIndex(2), 1));
+        assert!(exits.may_speculate(FuncIndex(1), 0), "its own code was never left");
+        let counts = exits.counts(None);
+        assert_eq!((counts.exits(FuncIndex(1), 40), counts.exits(FuncIndex(1), 41), counts.entries(FuncIndex(1))), (7, 0, None));
+    }
+}
