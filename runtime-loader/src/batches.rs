@@ -9,9 +9,12 @@ use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use trjit_cache_format::PlacedFunction;
-use trjit_code::{CallSite, HandlerSite, TrapSite};
+use trjit_code::{CallSite, HandlerSite, InlinedPlace, TrapSite};
 
 const SEGMENTS: usize = 32;
+
+/// Numbers of inlined places from here on are of code published at run time, those below of a cache's.
+pub(crate) const FRESH: u32 = 1 << 30;
 
 /// The tables of one publication. All offsets count from the image's base and ascend.
 #[derive(Debug, Default)]
@@ -21,6 +24,9 @@ pub(crate) struct Batch {
     pub(crate) traps: Vec<TrapSite>,
     pub(crate) calls: Vec<CallSite>,
     pub(crate) handlers: Vec<HandlerSite>,
+    /// What the inlined places of traps and calls refer to, by numbers from `first_inlined` on: those of all batches before are below.
+    pub(crate) inlined: Vec<InlinedPlace>,
+    pub(crate) first_inlined: u32,
 }
 
 impl Batch {
@@ -66,6 +72,24 @@ impl Batches {
         if segment[slot].set(batch).is_ok() {
             self.count.store(index + 1, Ordering::Release);
         }
+    }
+
+    /// The number that the next inlined place gets.
+    pub(crate) fn next_inlined(&self) -> u32 {
+        let last = self.count.load(Ordering::Acquire).checked_sub(1).and_then(|last| self.get(last));
+        last.map_or(FRESH, |batch| batch.first_inlined + batch.inlined.len() as u32)
+    }
+
+    /// The inlined place of that number.
+    pub(crate) fn inlined_at(&self, number: u32) -> Option<InlinedPlace> {
+        let (mut low, mut high) = (0, self.count.load(Ordering::Acquire));
+        // The last batch that does not begin above it.
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.get(middle)?.first_inlined <= number { low = middle + 1 } else { high = middle }
+        }
+        let batch = self.get(low.checked_sub(1)?)?;
+        batch.inlined.get((number - batch.first_inlined) as usize).copied()
     }
 
     /// The batch whose pages hold that offset.

@@ -7,7 +7,7 @@
 //! Offsets count from the base, fit an `i32`, and mean the same in jump tables, tables and relocations. A batch is what one
 //! [`publish`](Image::publish) makes executable: whole fresh pages, so publish several functions at once where possible.
 
-use crate::batches::{Batch, Batches};
+use crate::batches::{Batch, Batches, FRESH};
 use crate::mapped::MappedCache;
 use crate::mmap::{PAGE, Reservation, SealError};
 use std::collections::HashMap;
@@ -196,7 +196,7 @@ impl Image {
             SealError::Writable(errno) => PublishError::Memory { reason: errno.into() },
             SealError::Executable(errno) => PublishError::Executable { reason: errno.into() },
         })?;
-        self.batches.push(tables(units, &offsets, start as u32..(start + needed) as u32));
+        self.batches.push(tables(units, &offsets, start as u32..(start + needed) as u32, self.batches.next_inlined()));
         // Offsets are below 2 GiB.
         Ok(offsets.into_iter().map(|offset| offset as i32).collect())
     }
@@ -236,9 +236,9 @@ impl Image {
         site.map(|site| site.wasm)
     }
 
-    /// What an inlined [place](trjit_code::place) of the cache's text refers to. Neither allocates nor locks.
+    /// What an inlined [place](trjit_code::place) refers to. Neither allocates nor locks.
     pub fn inlined_at(&self, number: u32) -> Option<InlinedPlace> {
-        self.cached.as_ref()?.lookup_inlined(number)
+        if number >= FRESH { self.batches.inlined_at(number) } else { self.cached.as_ref()?.lookup_inlined(number) }
     }
 
     /// Where an exception goes that leaves the callee of the call which returns to exactly that offset: the landing's offset, and the distance of the stack
@@ -339,18 +339,18 @@ fn link(
     Ok(bytes)
 }
 
-fn tables(units: &[PublishUnit<'_>], offsets: &[u32], range: Range<u32>) -> Batch {
-    let mut batch = Batch { range, ..Batch::default() };
+fn tables(units: &[PublishUnit<'_>], offsets: &[u32], range: Range<u32>, first_inlined: u32) -> Batch {
+    let mut batch = Batch { range, first_inlined, ..Batch::default() };
     for (&PublishUnit { code, kind: what, .. }, &offset) in units.iter().zip(offsets) {
         batch.functions.push(PlacedFunction { offset, len: code.bytes.len() as u32, what, tier: None, features: code.features });
-        // The cache alone tells inlined places; here the call stands for all of an inlined body.
-        let outermost =
-            |at: u32| place::positions(at, |number| code.inlined.get(number as usize).copied()).last().unwrap_or(place::UNKNOWN);
-        let trap = |site: &TrapSite| TrapSite { offset: site.offset + offset, wasm: outermost(site.wasm), ..*site };
+        let before = first_inlined + batch.inlined.len() as u32;
+        batch.inlined.extend(code.inlined.iter().map(|at| InlinedPlace { caller: place::moved(at.caller, before), ..*at }));
+        let trap = |site: &TrapSite| TrapSite { offset: site.offset + offset, wasm: place::moved(site.wasm, before), ..*site };
         batch.traps.extend(code.traps.iter().map(trap));
         let moved = |site: &HandlerSite| HandlerSite { offset: site.offset + offset, landing: site.landing + offset, ..*site };
         batch.handlers.extend(code.handlers.iter().map(moved));
-        batch.calls.extend(code.call_sites.iter().map(|site| CallSite { offset: site.offset + offset, wasm: outermost(site.wasm) }));
+        let call = |site: &CallSite| CallSite { offset: site.offset + offset, wasm: place::moved(site.wasm, before) };
+        batch.calls.extend(code.call_sites.iter().map(call));
     }
     batch
 }
