@@ -12,11 +12,12 @@ pub fn function(module: &Module, function: FuncIndex) -> String {
     }
 }
 
-/// What code is for: `function`, `function @ 0x1a2b` for a loop (its offset in the wasm file), or a crossing.
+/// What code is for: `function`, `function @ 0x1a2b` for a loop and `function from 0x1a2b` for a bridge (offsets in the wasm file), or a crossing.
 pub fn purpose(module: &Module, purpose: Purpose) -> String {
     match purpose {
         Purpose::Function(index) => function(module, index),
         Purpose::Loop(index, offset) => format!("{} @ {:#x}", function(module, index), module.wasm_offset(offset)),
+        Purpose::Bridge(index, offset) => format!("{} from {:#x}", function(module, index), module.wasm_offset(offset)),
         Purpose::ToNative(ty) => format!("trampoline.to_native[{ty}]"),
         Purpose::ToInterpreter(ty) => format!("trampoline.to_interpreter[{ty}]"),
         Purpose::TailToNative(ty) => format!("trampoline.tail_to_native[{ty}]"),

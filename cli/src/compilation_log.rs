@@ -94,7 +94,7 @@ fn numbered(module: &Module, function: FuncIndex) -> String {
 /// The function that code belongs to; none for crossings.
 pub fn function_of(purpose: Purpose) -> Option<FuncIndex> {
     match purpose {
-        Purpose::Function(function) | Purpose::Loop(function, _) => Some(function),
+        Purpose::Function(function) | Purpose::Loop(function, _) | Purpose::Bridge(function, _) => Some(function),
         _ => None,
     }
 }

@@ -53,7 +53,7 @@ impl Statistics {
                 let Task { purpose, tier, .. } = task;
                 let row = sums.tiers.entry(tier.map_or("crossings", Tier::name).to_string()).or_default();
                 match purpose {
-                    Purpose::Loop(..) => row.loops += 1,
+                    Purpose::Loop(..) | Purpose::Bridge(..) => row.loops += 1,
                     _ => row.functions += 1,
                 }
                 row.wasm_bytes += wasm_bytes(module, *task).unwrap_or(0) as u64;
