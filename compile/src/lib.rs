@@ -20,6 +20,8 @@ pub mod heat;
 mod inline;
 mod isa;
 mod output;
+#[doc(hidden)]
+pub mod planted;
 mod side_entries;
 mod signature;
 mod slots;

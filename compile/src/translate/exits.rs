@@ -10,6 +10,7 @@
 
 use super::{Results, Translator};
 use crate::fault::Res;
+use crate::planted::{self, ExitBug};
 use crate::signature::clif_type;
 use crate::slots::Slots;
 use cranelift_codegen::ir::{InstBuilder, types};
@@ -65,18 +66,11 @@ impl Translator<'_, '_> {
                 Slots { base, words: self.env.module.slot_words(), flags: self.env.flags.slot }
             }
         };
-        for local in 0..self.locals.len() {
-            let value = self.local_value(local as u32)?;
-            frame.store(&mut self.b, value, local);
-        }
-        for at in 0..self.stack.len() {
-            // What lies below the innermost frame is needed again where this block does not lead: the stack stays as it is.
-            let value = self.widen(self.stack[at]);
-            frame.store(&mut self.b, value, self.locals.len() + at);
-        }
-        let used = (self.locals.len() + self.stack.len()) as u32;
+        self.store_frame(frame)?;
+        let used = (self.locals.len() + self.stack.len()) as u32 + u32::from(planted::has(ExitBug::Height));
         let left = self.caller.map_or(function, |caller| caller.root).0;
-        let entry = self.entries.start;
+        let entry = self.entries.start + u32::from(planted::has(ExitBug::Entry));
+        let position = if planted::has(ExitBug::Position) { self.opcodes.first } else { position };
         for (offset, value) in
             [(store::EXIT_POSITION, position), (store::EXIT_USED, used), (store::EXIT_ENTRY, entry), (store::EXIT_OF, left)]
         {
@@ -88,6 +82,22 @@ impl Translator<'_, '_> {
             Results::Registers | Results::Pointer(_) => self.go_on_interpreted(function)?,
         }
         self.reachable = false;
+        Ok(())
+    }
+
+    fn store_frame(&mut self, frame: Slots) -> Res<()> {
+        let locals = self.locals.len();
+        for local in 0..locals - usize::from(planted::has(ExitBug::StaleLocal) && locals > 0) {
+            let value = self.local_value(local as u32)?;
+            let slot = if planted::has(ExitBug::Slots) && locals > 1 && local < 2 { 1 - local } else { local };
+            frame.store(&mut self.b, value, slot);
+        }
+        let operands = self.stack.len();
+        for at in 0..operands - usize::from(planted::has(ExitBug::StaleOperand) && operands > 0) {
+            // What lies below the innermost frame is needed again where this block does not lead: the stack stays as it is.
+            let value = self.widen(self.stack[at]);
+            frame.store(&mut self.b, value, locals + at);
+        }
         Ok(())
     }
 

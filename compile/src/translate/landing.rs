@@ -9,6 +9,7 @@
 
 use super::{Results, Translator};
 use crate::fault::{Fault, Res};
+use crate::planted::{self, ExitBug};
 use crate::slots::Slots;
 use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Type};
 use cranelift_frontend::Variable;
@@ -131,7 +132,8 @@ impl Translator<'_, '_> {
         self.branch_args.clear();
         for position in 0..self.stack.len() {
             let ty = self.b.func.dfg.value_type(self.stack[position]);
-            let value = frame.load(&mut self.b, ty, self.locals.len() + position);
+            let slot = self.locals.len() + position + usize::from(planted::has(ExitBug::Landing));
+            let value = frame.load(&mut self.b, ty, slot);
             if position < height {
                 let variable = self.stack_variable(position, ty);
                 self.b.def_var(variable, value);

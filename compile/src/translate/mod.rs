@@ -60,8 +60,10 @@ enum Results {
 /// The body's bytes, of which fuel asks for opcodes.
 struct Opcodes<'a> {
     bytes: &'a [u8],
-    /// Position of the first one.
+    /// Position of the first byte.
     start: u32,
+    /// Position of the first instruction.
+    first: u32,
 }
 
 /// The state of one translation.
@@ -153,7 +155,7 @@ pub fn function<'a>(
         dead_frames: 0,
         known_base: None,
         scratch: None,
-        opcodes: Opcodes { bytes: body.as_bytes(), start: record.body.offset },
+        opcodes: Opcodes { bytes: body.as_bytes(), start: record.body.offset, first },
         heat: Heat::of(walked, request.function, first)?,
         counting: Counting::of(module, request.function, request.tier)?,
         entries: 0..0,

@@ -1,0 +1,69 @@
+//! Bugs that tests plant into side exits and entries, to see that they are found. Nothing else uses them.
+
+use std::cell::Cell;
+use trjit_code::{CompileError, CompileRequest, CompiledFunction, Compiler, Settings};
+use trjit_module::{Module, TypeIndex};
+
+/// What goes wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ExitBug {
+    /// The first two locals are put into each other's slots.
+    Slots,
+    /// The last local is not stored.
+    StaleLocal,
+    /// The top of the operand stack is not stored.
+    StaleOperand,
+    /// The operand stack seems to be a slot higher.
+    Height,
+    /// The entry of the side table is the one after the next.
+    Entry,
+    /// The function goes on at its start.
+    Position,
+    /// A bridge takes its operands from one slot above.
+    Landing,
+}
+
+impl ExitBug {
+    pub const ALL: &'static [ExitBug] =
+        &[ExitBug::Slots, ExitBug::StaleLocal, ExitBug::StaleOperand, ExitBug::Height, ExitBug::Entry, ExitBug::Position, ExitBug::Landing];
+}
+
+thread_local! {
+    static BUG: Cell<Option<ExitBug>> = const { Cell::new(None) };
+}
+
+/// Whether a compilation on this thread has that bug.
+pub(crate) fn has(bug: ExitBug) -> bool {
+    BUG.get() == Some(bug)
+}
+
+/// A compiler with a bug.
+pub struct Planted<C> {
+    pub inner: C,
+    pub bug: Option<ExitBug>,
+}
+
+impl<C: Compiler> Compiler for Planted<C> {
+    fn compile(&self, request: &CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
+        BUG.set(self.bug);
+        let made = self.inner.compile(request);
+        BUG.set(None);
+        made
+    }
+
+    fn to_native(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
+        self.inner.to_native(module, ty, settings)
+    }
+
+    fn to_interpreter(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
+        self.inner.to_interpreter(module, ty, settings)
+    }
+
+    fn tail_to_native(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
+        self.inner.tail_to_native(module, ty, settings)
+    }
+
+    fn version(&self) -> String {
+        self.inner.version()
+    }
+}
