@@ -12,6 +12,9 @@ use trjit_module::ValType;
 /// The export that holds what is left of a call's steps; generators that bound their programs by it must export it under this name.
 pub const FUEL: &str = "fuel-of-the-test";
 
+/// The export that tells which indirect call of a module that counts itself has not reached its callee.
+pub const PENDING: &str = "pending-call-of-the-test";
+
 /// A call of an export.
 #[derive(Clone, Debug)]
 pub struct Call {

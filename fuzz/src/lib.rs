@@ -3,6 +3,8 @@
 //! ```text
 //! seed -> smith | programs (a module) -> case (imports, calls) -> reference (wasmi, wasmtime) -> Observation \
 //!                                                              -> subject (trjit, each mode) -> Observation -> oracle -> Difference
+//!                                                              -> instrument -> reference -> Counts  \
+//!                                                              -> subject (training)      -> Profile -> outside -> Difference
 //!                                      all modes agree, the reference does not -> arbiter (V8)
 //! seed -> smith -> bytes (damage) -> Module::parse and a validator ------------------------------------------> Difference
 //! seed -> wasi (calls) -> trjit-wasi and a model of files -------------------------------------------------> Difference
@@ -14,12 +16,15 @@ pub mod arbiter;
 pub mod bytes;
 pub mod canonical;
 pub mod case;
+pub mod command;
 pub mod compilers;
 pub mod fuel;
 pub mod host;
+pub mod instrument;
 pub mod mode;
 pub mod observation;
 pub mod oracle;
+pub mod outside;
 pub mod programs;
 pub mod provider;
 pub mod reference;

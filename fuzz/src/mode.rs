@@ -162,10 +162,29 @@ pub struct Prepared {
     pub refusals: Refusals,
 }
 
-/// The engine that records: in the interpreter alone, or (with a place for what is refused) in code that counts wherever that can be.
-pub fn training_engine(compiled: Option<&Refusals>) -> Engine {
-    let compiler = compiled.map(|refusals| -> Arc<dyn Compiler> { Arc::new(steered(None, None, refusals)) });
-    Engine::new(Config { record_profile: true, ..config(compiler) })
+/// How an engine records.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Training {
+    Interpreted,
+    /// In code that counts, wherever that can be.
+    Compiled,
+    /// As users train: what gets hot is compiled on other threads meanwhile.
+    Background,
+}
+
+impl Training {
+    pub const ALL: &'static [Training] = &[Training::Interpreted, Training::Compiled, Training::Background];
+
+    /// The engine that records so; it notes what its compiler refuses.
+    pub fn engine(self, refusals: &Refusals) -> Engine {
+        let compiler = || -> Option<Arc<dyn Compiler>> { Some(Arc::new(steered(None, None, refusals))) };
+        let config = match self {
+            Training::Interpreted => config(None),
+            Training::Compiled => config(compiler()),
+            Training::Background => Config { compiler: compiler(), ..Config::default() },
+        };
+        Engine::new(Config { record_profile: true, ..config })
+    }
 }
 
 /// Everything is hot at once, and is compiled before the run goes on.

@@ -27,6 +27,8 @@ pub struct Observation {
     pub memories: Vec<Vec<u8>>,
     pub tables: Vec<u64>,
     pub globals: Vec<Value>,
+    /// Behind each call, where the module exports it: [`PENDING`](crate::case::PENDING).
+    pub pending: Vec<Value>,
     /// The stack was exhausted, which tiers may do at different depths: nothing after it is comparable.
     pub exhausted: bool,
 }

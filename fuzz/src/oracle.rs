@@ -1,9 +1,9 @@
 //! The comparisons: each mode with the outside engine, training with itself. Where the outside engine can not run a case, the interpreter is the reference.
 
 use crate::case::Case;
-use crate::mode::Mode;
+use crate::mode::{Mode, Training};
 use crate::observation::{Observation, Outcome};
-use crate::{reference, subject};
+use crate::{outside, reference, subject};
 use std::path::Path;
 use trjit_trace::{FunctionProfile, Profile};
 
@@ -56,6 +56,7 @@ pub fn check(case: &Case, modes: &[Mode], scratch: &Path) -> Result<Verdict, Dif
     let reference = reference::run(case).ok();
     let parsed = trjit_module::Module::parse(case.wasm.clone()).map_err(|error| broken("parser", &error.into()))?;
     let (expected, profile) = check_training(case, &parsed)?;
+    check_counts(case, &expected, &profile, scratch)?;
     let returned = |outcome: &&Outcome| matches!(outcome, Outcome::Returned(_));
     let mut agreement = Agreement { calls: 0, returned: expected.outcomes.iter().skip(1).filter(returned).count() as u64 };
     let dispute = reference.as_ref().and_then(|reference| agree("all modes", reference, &expected).err());
@@ -86,18 +87,26 @@ fn agree(mode: &str, expected: &Observation, found: &Observation) -> Result<(), 
 
 /// Recording is the same each time, and in compiled code as in the interpreter. Its results are what the modes are compared with beside the reference's.
 fn check_training(case: &Case, parsed: &trjit_module::Module) -> Result<(Observation, Profile), Difference> {
-    let train = |name, compiled| subject::train(case, parsed, compiled).map_err(|error| broken(name, &error));
-    let (observation, profile) = train("training", false)?;
-    for (name, compiled) in [("second training", false), ("compiled training", true)] {
-        let (again, second) = train(name, compiled)?;
+    let train = |name, training| subject::train(case, parsed, training).map_err(|error| broken(name, &error));
+    let (observation, profile) = train("training", Training::Interpreted)?;
+    for (name, training) in [("second training", Training::Interpreted), ("compiled training", Training::Compiled)] {
+        let (again, second) = train(name, training)?;
         agree(name, &observation, &again)?;
         // Tiers may exhaust the stack at different depths.
-        let comparable = !compiled || !observation.exhausted && !again.exhausted;
+        let comparable = training == Training::Interpreted || !observation.exhausted && !again.exhausted;
         if let Some(what) = profile_difference(&profile, &second).filter(|_| comparable) {
             return Err(broken(name, &anyhow::anyhow!("it recorded other {what}")));
         }
     }
     Ok((observation, profile))
+}
+
+/// What was recorded is what the module counts itself, where it can be told how to.
+fn check_counts(case: &Case, expected: &Observation, profile: &Profile, scratch: &Path) -> Result<(), Difference> {
+    let error = |error: anyhow::Error| broken("third count", &error);
+    let counted = outside::count(case, expected, |_| 1, scratch).map_err(error)?;
+    let difference = counted.and_then(|counted| outside::difference(&counted, profile));
+    difference.map_or(Ok(()), |what| Err(Difference { mode: "third count".to_string(), what }))
 }
 
 /// What two recordings of a run tell differently, times apart.

@@ -1,5 +1,6 @@
 //! The outside engines: wasmi, which every build has, and wasmtime, which runs more of the language and is built on demand (feature `wasmtime`).
 
+pub mod command;
 mod wasmi;
 #[cfg(feature = "wasmtime")]
 mod wasmtime;

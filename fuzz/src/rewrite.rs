@@ -3,31 +3,65 @@
 use anyhow::{Context, Result, ensure};
 
 const HEADER_LEN: usize = 8;
+const MEMORY_SECTION: u8 = 5;
+const GLOBAL_SECTION: u8 = 6;
 const EXPORT_SECTION: u8 = 7;
+const ELEMENT_SECTION: u8 = 9;
 const CODE_SECTION: u8 = 10;
+const DATA_COUNT_SECTION: u8 = 12;
+const TAG_SECTION: u8 = 13;
 const EXPORT_OF_GLOBAL: u8 = 3;
 
 /// Adds an export of a global.
 pub fn export_global(wasm: &[u8], name: &str, global: u32) -> Result<Vec<u8>> {
-    let mut entry = Vec::new();
-    write_u32(&mut entry, name.len() as u32);
-    entry.extend(name.as_bytes());
-    entry.push(EXPORT_OF_GLOBAL);
-    write_u32(&mut entry, global);
+    export_globals(wasm, [(name.to_string(), global)])
+}
+
+/// Adds exports of globals.
+pub fn export_globals(wasm: &[u8], exports: impl IntoIterator<Item = (String, u32)>) -> Result<Vec<u8>> {
+    let entry = |(name, global): (String, u32)| {
+        let mut entry = Vec::new();
+        write_u32(&mut entry, name.len() as u32);
+        entry.extend(name.as_bytes());
+        entry.push(EXPORT_OF_GLOBAL);
+        write_u32(&mut entry, global);
+        entry
+    };
+    append(wasm, EXPORT_SECTION, exports.into_iter().map(entry))
+}
+
+/// Adds globals behind the others, each as its type and what it begins with.
+pub fn append_globals(wasm: &[u8], globals: impl IntoIterator<Item = Vec<u8>>) -> Result<Vec<u8>> {
+    append(wasm, GLOBAL_SECTION, globals)
+}
+
+/// Adds entries at the end of a section, which is made where there is none.
+fn append(wasm: &[u8], section: u8, entries: impl IntoIterator<Item = Vec<u8>>) -> Result<Vec<u8>> {
     let mut sections = sections(wasm)?;
-    // Custom sections (0) may stand anywhere.
-    let place = sections.iter().position(|(id, _)| *id >= EXPORT_SECTION).unwrap_or(sections.len());
-    if sections.get(place).is_none_or(|(id, _)| *id != EXPORT_SECTION) {
-        sections.insert(place, (EXPORT_SECTION, vec![0]));
+    let place = sections.iter().position(|(id, _)| rank(*id) >= rank(section)).unwrap_or(sections.len());
+    if sections.get(place).is_none_or(|(id, _)| *id != section) {
+        sections.insert(place, (section, vec![0]));
     }
-    let exports = &mut sections[place].1;
-    let (count, rest) = read_u32(exports).context("the number of exports")?;
+    let (count, rest) = read_u32(&sections[place].1).context("the number of entries")?;
+    let (mut count, mut behind) = (count, rest.to_vec());
+    for entry in entries {
+        count += 1;
+        behind.extend(entry);
+    }
     let mut contents = Vec::new();
-    write_u32(&mut contents, count + 1);
-    contents.extend(rest);
-    contents.extend(entry);
-    *exports = contents;
+    write_u32(&mut contents, count);
+    contents.extend(behind);
+    sections[place].1 = contents;
     Ok(join(wasm, sections))
+}
+
+/// Where a section stands among the others; custom sections (0) may stand anywhere. Two came later than their neighbours, and have higher ids.
+fn rank(id: u8) -> u8 {
+    match id {
+        TAG_SECTION => 2 * MEMORY_SECTION + 1,
+        DATA_COUNT_SECTION => 2 * ELEMENT_SECTION + 1,
+        _ => 2 * id,
+    }
 }
 
 /// Replaces each function body (local declarations and code, without its length).

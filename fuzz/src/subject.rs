@@ -1,9 +1,9 @@
 //! A case on trjit, in one mode; and the training run of a case.
 
-use crate::case::{Case, FUEL};
+use crate::case::{Case, FUEL, PENDING};
 use crate::compilers::Refusals;
 use crate::host::{self, EXIT_STATUS, HostImport, Log};
-use crate::mode::{self, Mode, Prepared};
+use crate::mode::{Mode, Prepared, Training};
 use crate::observation::{Observation, Outcome};
 use crate::value::Value;
 use anyhow::{Context, Result, bail};
@@ -19,10 +19,10 @@ pub fn run(case: &Case, parsed: &trjit_module::Module, mode: Mode, profile: Opti
     Ok(observation)
 }
 
-/// Runs the case and records it, in the interpreter alone or in code that counts.
-pub fn train(case: &Case, parsed: &trjit_module::Module, compiled: bool) -> Result<(Observation, Profile)> {
+/// Runs the case and records it.
+pub fn train(case: &Case, parsed: &trjit_module::Module, training: Training) -> Result<(Observation, Profile)> {
     let refusals = Refusals::default();
-    let engine = mode::training_engine(compiled.then_some(&refusals));
+    let engine = training.engine(&refusals);
     let module = Module::from_parsed(&engine, parsed.clone())?;
     let observation = observe(case, &engine, &module, &mut None)?;
     refusals.check()?;
@@ -94,6 +94,7 @@ fn make_calls(
         if !observation.push(outcome) {
             return Ok(());
         }
+        observation.pending.extend(instance.get_global(store, PENDING).map(|pending| from_val(pending.get(store))));
         read_rest(store, fuel)?;
     }
     look(case, store, instance, observation)
@@ -154,7 +155,7 @@ fn from_val(value: Val) -> Value {
 }
 
 /// How the guest ended; an error that is no ending of a guest is a difference of its own.
-fn outcome_of(error: Error) -> Result<Outcome> {
+pub(crate) fn outcome_of(error: Error) -> Result<Outcome> {
     let Error::Trap(trap) = error else { return Err(error.into()) };
     match &trap.reason {
         Reason::Trap(code) => Ok(Outcome::Trapped(*code)),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use trjit_fuzz::case::{Call, Case};
-use trjit_fuzz::mode::Mode;
+use trjit_fuzz::mode::{Mode, Training};
 use trjit_fuzz::observation::{Observation, Outcome};
 use trjit_fuzz::oracle::Verdict;
 use trjit_fuzz::target::Target;
@@ -172,7 +172,7 @@ fn stays_mended(fixture: &str, calls: &[(&str, Value, Outcome)]) {
     case.calls = calls.iter().map(|(export, argument, _)| Call { export: export.to_string(), arguments: vec![*argument] }).collect();
     let scratch = tempfile::tempdir().expect("a directory");
     let parsed = trjit_module::Module::parse(case.wasm.clone()).expect("a module");
-    let (_, profile) = subject::train(&case, &parsed, false).expect("a training run");
+    let (_, profile) = subject::train(&case, &parsed, Training::Interpreted).expect("a training run");
     for &mode in Mode::ALL {
         let found = subject::run(&case, &parsed, mode, Some(&profile), scratch.path()).expect("a run");
         let expected: Vec<_> = calls.iter().map(|(.., outcome)| outcome.clone()).collect();

@@ -1,6 +1,6 @@
 //! A case on wasmi, which knows no exceptions, no typed references and no threads: such cases are an error.
 
-use crate::case::{Case, FUEL};
+use crate::case::{Case, FUEL, PENDING};
 use crate::host::{self, EXIT_STATUS, HostImport, Log};
 use crate::observation::{Observation, Outcome};
 use crate::value::Value;
@@ -13,7 +13,7 @@ use wasmi::{Caller, CompilationMode, Engine, Error, ExternRef, FuncType, Instanc
 const MAX_RECURSION: usize = 1 << 16;
 
 /// An engine for one case: after a panic it would be in no certain state.
-fn engine() -> Engine {
+pub(super) fn engine() -> Engine {
     let mut config = wasmi::Config::default();
     config
         .wasm_multi_memory(true)
@@ -63,6 +63,7 @@ pub fn run(case: &Case) -> Result<Observation> {
         if !observation.push(outcome) {
             return Ok(observation);
         }
+        observation.pending.extend(instance.get_global(&store, PENDING).map(|pending| from_val(&store, &pending.get(&store))));
     }
     look(case, &store, &instance, &mut observation)?;
     observation.host_calls = store.into_data();
@@ -154,7 +155,7 @@ fn from_val(store: impl wasmi::AsContext, value: &Val) -> Value {
 }
 
 /// How the guest ended; an error that is no ending of a guest is an error of the case.
-fn outcome_of(error: Error) -> Result<Outcome> {
+pub(super) fn outcome_of(error: Error) -> Result<Outcome> {
     if let Some(status) = error.i32_exit_status() {
         return Ok(Outcome::Exited(status));
     }

@@ -1,6 +1,6 @@
 //! A case on wasmtime: the whole language that trjit accepts.
 
-use crate::case::{Case, FUEL};
+use crate::case::{Case, FUEL, PENDING};
 use crate::host::{self, EXIT_STATUS, HostImport, Log};
 use crate::observation::{Observation, Outcome};
 use crate::value::Value;
@@ -83,6 +83,10 @@ fn make_calls(case: &Case, store: &mut Store<Log>, instance: &Instance, observat
         };
         if !observation.push(outcome) {
             return Ok(());
+        }
+        if let Some(pending) = instance.get_global(&mut *store, PENDING) {
+            let pending = pending.get(&mut *store);
+            observation.pending.push(from_val(&mut *store, &pending).map_err(|error| anyhow::anyhow!("{error:?}"))?);
         }
     }
     look(case, store, instance, observation)
