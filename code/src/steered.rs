@@ -46,7 +46,7 @@ impl BranchCounts for MadeUpCounts {
         let calls = match number % 4 {
             0 => return SiteTargets::default(),
             1 | 2 => 1 << 30,
-            _ => 1 << 42,
+            _ => 3 << 39,
         };
         let functions = (0..96).chain([1 << 20, u32::MAX]);
         let count = |target: u32| 1 << 39 | mixed(number ^ u64::from(target)) >> 25;

@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::{EVERYTHING, Way, defined, fixtures, module, walk};
-use trjit_code::{CompileError, CompiledFunction, Compiler, Entry, Tier};
+use common::{AllDirect, EVERYTHING, Way, defined, fixtures, module, walk};
+use trjit_code::{CompileError, CompileRequest, CompiledFunction, Compiler, CpuLevel, Entry, MadeUpCounts, Tier};
 use trjit_compile::CraneliftCompiler;
 use trjit_module::wasmparser::Operator;
 use trjit_module::{FuncIndex, Module, TypeIndex};
@@ -177,4 +177,30 @@ fn the_same_request_gives_the_same_code() {
             assert!(first == other.join().expect("the other thread does not panic"), "another thread differs");
         }
     });
+}
+
+#[test]
+fn everything_compiles_by_made_up_counts() {
+    let compiler = CraneliftCompiler::new();
+    let settings = trjit_code::Settings { features: CpuLevel::V3.features(), ..Way::plain(Tier::Ap4).settings };
+    for (name, module) in modules() {
+        for function in defined(&module) {
+            let mut entries = vec![Entry::Start];
+            walk(&module, function, |operator, _, after, reachable| {
+                if matches!(operator, Operator::Loop { .. }) && reachable {
+                    entries.push(Entry::At(after));
+                }
+            });
+            for (entry, seed) in entries.into_iter().flat_map(|entry| (0..8).map(move |seed| (entry, seed))) {
+                let (counts, tier) = (&MadeUpCounts { seed }, if seed < 4 { Tier::Ap4 } else { Tier::T4 });
+                let request = CompileRequest { module: &module, function, tier, entry, settings, direct_calls: &AllDirect, counts };
+                match compiler.compile(&request) {
+                    Ok(code) => assert!(!code.bytes.is_empty()),
+                    // What validation finds reachable may not be.
+                    Err(CompileError::Internal { detail, .. }) if detail.contains("no reachable loop") => {}
+                    Err(error) => panic!("{name}, {tier:?}, {entry:?}, seed {seed}: {error}"),
+                }
+            }
+        }
+    }
 }

@@ -25,11 +25,11 @@ pub enum Mode {
     JitChecked,
     /// Compiled behind the first call of a function, loops entered at the first back-edge.
     JitWarm(Tier),
-    /// As `JitWarm`, but only functions of one parity; the others stay interpreted, loops included.
+    /// As `JitWarm`, but only functions of one parity, by counts that were made up; the others stay interpreted, loops included.
     JitEverySecond(u32),
     /// Every function from a cache; nothing compiled here.
     Cache(Tier),
-    /// Every function from a cache, where calls were inlined and code laid out by counts that were made up with this seed.
+    /// Every function from a cache, where calls were inlined, callees expected and code laid out by counts that were made up with this seed.
     Inlined(u64),
     /// Functions of one parity from a cache; the others interpreted.
     CacheEverySecond(u32),
@@ -139,6 +139,7 @@ impl Mode {
         match self {
             Mode::Speculative(seed) => compiler.counting(MadeUpCounts { seed }),
             Mode::Exits(one_in) | Mode::Bridged(one_in) => compiler.counting(ScatteredExits { seed: one_in, one_in }),
+            Mode::JitEverySecond(parity) => compiler.counting(MadeUpCounts { seed: 3 + u64::from(parity) }),
             _ => compiler,
         }
     }
