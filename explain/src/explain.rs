@@ -349,8 +349,8 @@ impl<'a> Work<'a> {
         let table = stages.as_ref().map_or(*table, |stages| &stages.inlined_places);
         let callee = |placed: &Placed| self.callee(placed, found);
         let listing = Listing { module, unit, places, table, heat, entries: explanation.training.entries, callee: &callee };
-        let Listed { blocks, calls, reached } = listing::list(&listing);
-        (explanation.machine, explanation.calls) = (blocks, calls);
+        let Listed { blocks, calls, reached, exits } = listing::list(&listing);
+        (explanation.machine, explanation.calls, explanation.exits) = (blocks, calls, exits);
         explanation.inlined = match stages {
             Some(stages) => {
                 // Also bodies that left nothing with a place: pure arithmetic has none.
@@ -364,7 +364,6 @@ impl<'a> Work<'a> {
             }
         };
         explanation.guards = guards::guards(module, heat, &reached, &explanation.inlined);
-        explanation.exits = guards::exits(&explanation.machine);
         let mut traps: BTreeMap<u8, u32> = BTreeMap::new();
         unit.traps.iter().for_each(|trap| *traps.entry(trap.code as u8).or_default() += 1);
         let message = |byte| trjit_module::TrapCode::from_byte(byte).map_or("unknown", |code| code.message());

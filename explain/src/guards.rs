@@ -1,14 +1,10 @@
-//! What speculates, as the machine code shows it: guards and side exits.
-//!
-//! Guards are indirect calls that were made direct: the code compares the reference with those of the functions that training counted there.
+//! Indirect calls that were made direct: the code compares the reference with those of the functions that training counted there.
 //!
 //! Seen in the code, not asked of the compiler: a call (or an inlined body) whose function is known, at an instruction of the wasm that calls indirectly, stands behind a guard.
-//! A side exit is where code stores the position that the interpreter is to go on with.
 
 use crate::heat::Heat;
-use crate::model::{Exit, Guard, GuardTarget, Inlined, MachineBlock};
+use crate::model::{Guard, GuardTarget, Inlined};
 use crate::names;
-use crate::vm_names::EXIT_POSITION;
 use std::collections::BTreeMap;
 use trjit_module::{FuncIndex, Module};
 
@@ -44,14 +40,6 @@ pub fn guards(module: &Module, heat: &Heat<'_>, reached: &[Reached], inlined: &[
         Guard { wasm, targets }
     };
     found.into_iter().map(guard).collect()
-}
-
-/// The exits, in the order of the machine code.
-pub fn exits(machine: &[MachineBlock]) -> Vec<Exit> {
-    let instructions = machine.iter().flat_map(|block| &block.instructions);
-    let stores = instructions.filter(|instruction| instruction.note.as_deref() == Some(EXIT_POSITION));
-    let exit = |from: &crate::model::From, offset| Exit { wasm: from.wasm, function: from.function, offset };
-    stores.filter_map(|instruction| instruction.from.first().map(|from| exit(from, instruction.offset))).collect()
 }
 
 fn add_inlined(found: &mut BTreeMap<u32, BTreeMap<u32, (&'static str, Option<u64>)>>, inlined: &[Inlined]) {

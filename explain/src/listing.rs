@@ -5,10 +5,10 @@ use crate::guards::Reached;
 use crate::heat::Heat;
 use crate::inlined::chain;
 use crate::machine::{self, Data, Machine, Placed, Unit};
-use crate::model::{CallKind, From, MachineBlock, MachineInstruction};
+use crate::model::{CallKind, Exit, From, MachineBlock, MachineInstruction};
 use crate::names;
-use crate::vm_names::{Known, VmNames};
-use iced_x86::{FlowControl, Formatter, IntelFormatter};
+use crate::vm_names::{EXIT_POSITION, Known, VmNames};
+use iced_x86::{FlowControl, Formatter, IntelFormatter, OpKind};
 use std::collections::BTreeMap;
 use trjit_code::InlinedPlace;
 use trjit_compile::PlaceRange;
@@ -42,6 +42,7 @@ pub struct Listed {
     pub calls: Vec<CallKind>,
     /// Calls of functions that are known.
     pub reached: Vec<Reached>,
+    pub exits: Vec<Exit>,
 }
 
 pub fn list(listing: &Listing<'_>) -> Listed {
@@ -49,6 +50,7 @@ pub fn list(listing: &Listing<'_>) -> Listed {
     let notes = flow::notes(listing.unit, &machine, &VmNames::new(listing.module));
     let mut calls: BTreeMap<(&'static str, String), u32> = BTreeMap::new();
     let mut functions: Vec<Reached> = Vec::new();
+    let mut exits: Vec<Exit> = Vec::new();
     let mut formatter = formatter();
     let leaders: Vec<u32> = machine.leaders(listing.unit).into_iter().collect();
     let mut blocks = Vec::new();
@@ -65,6 +67,7 @@ pub fn list(listing: &Listing<'_>) -> Listed {
             *calls.entry(reached).or_default() += 1;
         }
         let function = listing.function(placed, &notes[number]).filter(|_| is_call(placed, listing.unit));
+        exits.extend(listing.exit(placed, &notes[number]));
         functions.extend(function.map(|function| (listing.from(placed), function)));
         if let Some(block) = blocks.last_mut() {
             block.bytes += placed.instruction.len() as u32;
@@ -74,7 +77,7 @@ pub fn list(listing: &Listing<'_>) -> Listed {
     blocks.extend(data.map(table));
     blocks.iter_mut().for_each(|block| block.count = listing.count(block, &machine));
     let calls = calls.into_iter().map(|((kind, name), sites)| CallKind { kind, name, sites }).collect();
-    Listed { blocks, calls, reached: functions }
+    Listed { blocks, calls, reached: functions, exits }
 }
 
 fn formatter() -> IntelFormatter {
@@ -118,6 +121,13 @@ impl Listing<'_> {
             }
         };
         place.map_or_else(Vec::new, |place| chain(place, self.table))
+    }
+
+    /// A side exit, by its store of the position that the interpreter is to go on with. (Its own place is that of the function, also where an inlined body is left.)
+    fn exit(&self, placed: &Placed, note: &Note) -> Option<Exit> {
+        let is_store = note.operand.as_deref() == Some(EXIT_POSITION) && placed.instruction.op1_kind() == OpKind::Immediate32;
+        let from = is_store.then(|| self.origin(placed.instruction.immediate32()))?;
+        Some(Exit { wasm: from.wasm, function: from.function, offset: placed.offset })
     }
 
     /// The function of the module that a call or jump reaches.

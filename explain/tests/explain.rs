@@ -209,6 +209,13 @@ fn jump_tables_and_constants_are_no_instructions() {
     );
 }
 
+/// The arm of the `if` is never executed.
+const INNER_EXIT: &str = r#"(module (memory 1)
+  (func $inner (param i32) (result i32)
+    (if (local.get 0) (then (i32.store (i32.const 8) (i32.const 1))))
+    (i32.load (local.get 0)))
+  (func $outer (param i32) (result i32) (call $inner (local.get 0))))"#;
+
 #[test]
 fn speculative_code_tells_where_it_leaves() {
     let module = module(PROGRAM);
@@ -228,6 +235,14 @@ fn speculative_code_tells_where_it_leaves() {
     assert!(found.why.contains("T4: it was asked for") && found.calls.iter().any(|call| call.kind == "exit"), "{:?}", found.calls);
     assert!(!found.calls.iter().any(|call| call.name == "memory_grow"), "{:?}", found.calls);
     assert!(text(&found, ALL).contains("side exits"));
+    // An exit of an inlined body is one of that body.
+    let inner = Module::parse(wat::parse_str(INNER_EXIT).expect("the text is valid")).expect("the module is valid");
+    let recorder = Recorder::new(&inner);
+    (0..5000).for_each(|_| [0, 1].iter().for_each(|&function| recorder.count_entry(DefinedFuncIndex(function))));
+    (0..5000).for_each(|_| take(&recorder, 0));
+    let profile = Profile::from_trace(&inner, recorder.finish(RunInfo::default())).expect("the trace is of the module");
+    let found = explain(Input { module: &inner, function: FuncIndex(1), profile: Some(&profile), ..input }).expect("it can be explained");
+    assert_eq!(found.exits.iter().map(|exit| exit.function).collect::<Vec<_>>(), [0], "{:?}", found.inlined);
 }
 
 #[test]
