@@ -56,6 +56,9 @@ pub struct Run {
     /// Compile what gets hot: on a thread beside the guest, at once while the guest waits, or never [default: background where there is a compiler].
     #[arg(long, value_name = "WHEN", help_heading = "Tiers")]
     pub jit: Option<Jit>,
+    /// Compile what gets hot by what this profile counted; with `-O speculate=y` speculatively. Several are merged.
+    #[arg(long, value_name = "PROFILE", help_heading = "Tiers")]
+    pub counts: Vec<PathBuf>,
     /// Calls of an interpreted function before it is compiled.
     #[arg(long, value_name = "CALLS", help_heading = "Tiers")]
     pub call_threshold: Option<u32>,

@@ -89,6 +89,7 @@ impl Found {
             cache_mode: self.cache_mode.unwrap_or(CacheMode::Auto),
             allow_precompiled: self.allow_precompiled.is_some(),
             jit: self.jit,
+            counts: Vec::new(),
             call_threshold: self.call_threshold,
             loop_threshold: self.loop_threshold,
             verbose: self.verbose.is_some(),

@@ -26,6 +26,7 @@ pub fn execute(run: &Run, linked: &Linked, mut timings: Timings) -> Result<u8> {
     let engine = Engine::new(config);
     timings.mark(Phase::Args);
     let (module, cached) = load(run, &engine, path, linked, &mut timings)?;
+    compile_by_counts(run, &module, linked)?;
     // Without a time limit nobody would raise it, and the guest's reads need not look.
     let interrupt = options.timeout.map(|_| Arc::new(AtomicBool::new(false)));
     let mut store = Store::new(&engine, guest::wasi_context(&run.guest, &options, interrupt.as_ref())?)?;
@@ -86,6 +87,19 @@ fn compiler(run: &Run, linked: &Linked) -> Result<Option<Arc<dyn Compiler>>> {
             Err(failure.with_help("use `trjit run`, or leave --jit away: what the cache lacks is then interpreted").into())
         }
     }
+}
+
+/// Gives the module the counts that `--counts` asks for.
+fn compile_by_counts(run: &Run, module: &Module, linked: &Linked) -> Result<()> {
+    if run.counts.is_empty() {
+        return Ok(());
+    }
+    let Some(read) = linked.counts else {
+        let failure = Failure::new(USAGE, format!("--counts: there is no compiler in {}", linked.program));
+        return Err(failure.with_help("use `trjit run`, or leave --counts away: caches were compiled by their counts").into());
+    };
+    module.compile_by(read(&run.counts, module.parsed())?);
+    Ok(())
 }
 
 /// The module, and whether it comes from a cache.

@@ -14,7 +14,8 @@ use trjit_cli::{Linked, exit, quick, run, version};
 use trjit_code::Compiler;
 
 /// This binary has everything.
-pub const LINKED: Linked = Linked { program: "trjit run", compiler: Some(compiler), text: Some(parse_text) };
+pub const LINKED: Linked =
+    Linked { program: "trjit run", compiler: Some(compiler), text: Some(parse_text), counts: Some(commands::profiles::counts) };
 
 fn main() -> ExitCode {
     let timings = Timings::start();

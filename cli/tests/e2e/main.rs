@@ -24,6 +24,7 @@ mod bad_files;
 mod bad_modules;
 mod bad_profiles;
 mod c_fixtures;
+mod counts;
 mod crashes;
 mod explaining;
 mod fetched;

@@ -3,5 +3,5 @@
 pub mod assemble;
 pub mod explain;
 pub mod inspect;
-mod profiles;
+pub mod profiles;
 pub mod train;

@@ -2,7 +2,11 @@
 
 use anyhow::Result;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use trjit_cli::exit::{Failure, PROFILE_REFUSED};
+use trjit_cli::ui;
+use trjit_code::{BranchCounts, NoCounts};
+use trjit_module::Module;
 use trjit_trace::Profile;
 
 /// Reads profiles and merges them; none gives none.
@@ -21,4 +25,12 @@ pub fn read(paths: &[PathBuf]) -> Result<Option<Profile>> {
         });
     }
     Ok(merged)
+}
+
+/// The counts that profiles hold of a module, for its compiler; says what of them does not fit.
+pub fn counts(paths: &[PathBuf], module: &Module) -> Result<Arc<dyn BranchCounts + Send>> {
+    let Some(profile) = read(paths)? else { return Ok(Arc::new(NoCounts)) };
+    let reading = trjit_assemble::recording::read(module, &profile);
+    reading.warnings.iter().for_each(|warning| ui::warning(warning));
+    Ok(Arc::new(reading.counts))
 }
