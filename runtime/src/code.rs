@@ -154,7 +154,7 @@ struct State {
     /// Jump tables of the living instances.
     jump_tables: Vec<AtomicPtr<i32>>,
     /// Functions compiled in this process.
-    installed: Vec<(FuncIndex, i32)>,
+    installed: HashMap<FuncIndex, i32>,
     /// Of loops and bridges.
     entries: HashMap<Purpose, EntryCode>,
     /// Of those whose code was asked for.
@@ -378,7 +378,7 @@ impl ModuleCode {
     /// From now on a jump table gets every function that is compiled; it has those compiled before already when this returns.
     pub fn attach(&self, table: &JumpTable) {
         let mut state = self.lock();
-        for &(function, offset) in &state.installed {
+        for (&function, &offset) in &state.installed {
             // SAFETY: the table has an entry for each function of the module.
             unsafe { install(table.as_ptr(), function, offset) };
         }
@@ -437,7 +437,7 @@ impl ModuleCode {
 
     /// Whether a function was compiled in this process.
     pub fn has_installed(&self, function: FuncIndex) -> bool {
-        self.lock().installed.iter().any(|&(known, _)| known == function)
+        self.lock().installed.contains_key(&function)
     }
 
     /// The side exits of its code so far.
@@ -527,8 +527,8 @@ impl ModuleCode {
         for (purpose, offset) in placed() {
             match purpose {
                 Purpose::Function(function) => {
-                    state.installed.retain(|&(known, _)| known != function);
-                    state.installed.push((function, offset));
+                    state.installed.insert(function, offset);
+                    self.exits.arrived(function);
                     for table in &state.jump_tables {
                         // SAFETY: tables are detached before they go; they have an entry for each function of the module.
                         unsafe { install(table.load(Ordering::Relaxed), function, offset) };

@@ -50,6 +50,8 @@ struct Left {
     exits: u32,
     /// How often it was made anew.
     anew: u32,
+    /// Whether new code was asked for and is not there yet: until then exits of the old one tell nothing new.
+    waits: bool,
 }
 
 impl Exits {
@@ -65,9 +67,9 @@ impl Exits {
         let taken = *taken;
         let left = state.left.entry(exit.left).or_default();
         left.exits = left.exits.saturating_add(1);
-        let outdated = left.exits >= renewal_threshold;
+        let outdated = !left.waits && left.exits >= renewal_threshold;
         if outdated {
-            *left = Left { exits: 0, anew: left.anew.saturating_add(1) };
+            *left = Left { exits: 0, anew: left.anew.saturating_add(1), waits: false };
         }
         (taken, outdated.then_some(left.anew))
     }
@@ -75,6 +77,18 @@ impl Exits {
     /// Whether code of a function may still be speculative, which was made anew so often at most.
     pub fn may_speculate(&self, function: FuncIndex, renewals: u32) -> bool {
         self.lock().left.get(&function).is_none_or(|left| left.anew <= renewals)
+    }
+
+    /// New code of a function was asked for.
+    fn wait_for(&self, function: FuncIndex) {
+        self.lock().left.entry(function).or_default().waits = true;
+    }
+
+    /// Code of a function is there: from now on its own exits count.
+    pub fn arrived(&self, function: FuncIndex) {
+        if let Some(left) = self.lock().left.get_mut(&function) {
+            *left = Left { exits: 0, waits: false, ..*left };
+        }
     }
 
     /// Those taken so far, beside what else was counted.
@@ -131,18 +145,20 @@ pub(crate) fn taken(instance: &InstanceInner, exit: SideExit) -> *const u8 {
         code.tell(|| CompilationEvent::SideExit { function, offset: position, count });
     }
     if let Some(anew) = outdated.filter(|&anew| anew <= tunables.renewals.saturating_add(1)) {
-        renew(code, exit.left, anew);
+        renew(code, exit.left, anew, tunables.renewals);
     }
     if wanted { jit::entry_at(code, Purpose::Bridge(function, position), 1) } else { std::ptr::null() }
 }
 
 /// Has a function's code made anew; what runs in the old one goes on there.
-fn renew(code: &Arc<ModuleCode>, function: FuncIndex, anew: u32) {
-    let reason = format!("its side exits were taken too often, for the {anew}. time");
+fn renew(code: &Arc<ModuleCode>, function: FuncIndex, anew: u32, renewals: u32) {
+    let how = if anew <= renewals { "with fewer exits" } else { "without exits" };
+    let reason = format!("its side exits were taken too often; it is made anew {how}");
     if code.forget_loops(function) | code.has_installed(function) {
         code.tell(|| CompilationEvent::Withdrawn { function, tier: Tier::T4, reason: &reason });
     }
     if code.has_installed(function) {
+        code.exits().wait_for(function);
         jit::renew(code, function);
     }
 }
@@ -157,9 +173,13 @@ mod tests {
         let exit = SideExit { function: FuncIndex(1), position: 40, left: FuncIndex(2) };
         let counted: Vec<(u64, Option<u32>)> = (0..7).map(|_| exits.count(exit, 3)).collect();
         assert_eq!(counted, [(1, None), (2, None), (3, Some(1)), (4, None), (5, None), (6, Some(2)), (7, None)]);
-        assert!(exits.may_speculate(FuncIndex(2), 2) && !exits.may_speculate(FuncIndex(2), 1));
+        exits.wait_for(FuncIndex(2));
+        assert!((0..9).all(|_| exits.count(exit, 3).1.is_none()), "the old code is left until the new one is there");
+        exits.arrived(FuncIndex(2));
+        assert_eq!([(); 3].map(|()| exits.count(exit, 3).1), [None, None, Some(3)]);
+        assert!(exits.may_speculate(FuncIndex(2), 3) && !exits.may_speculate(FuncIndex(2), 2));
         assert!(exits.may_speculate(FuncIndex(1), 0), "its own code was never left");
         let counts = exits.counts(None);
-        assert_eq!((counts.exits(FuncIndex(1), 40), counts.exits(FuncIndex(1), 41), counts.entries(FuncIndex(1))), (7, 0, None));
+        assert_eq!((counts.exits(FuncIndex(1), 40), counts.exits(FuncIndex(1), 41), counts.entries(FuncIndex(1))), (19, 0, None));
     }
 }
