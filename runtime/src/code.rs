@@ -476,7 +476,7 @@ impl ModuleCode {
     }
 
     /// Makes code executable and then reachable: trampolines first, then functions in the jump tables of all instances.
-    pub fn publish(&self, batch: &Batch) {
+    pub fn publish(&self, batch: &Batch<'_>) {
         let Some(image) = &self.image else { return };
         let units = batch.units();
         let placed: Vec<PublishUnit<'_>> = units.iter().map(publish_unit).collect();

@@ -43,7 +43,7 @@ fn speculates(code: &ModuleCode, function: FuncIndex) -> bool {
 }
 
 /// Does one task, and what its code needs to be entered: a trampoline. What comes out is added to the batch; `waited` is told to the hook.
-pub(crate) fn compile(code: &ModuleCode, task: Task, waited: Duration, batch: &mut Batch) {
+pub(crate) fn compile(code: &ModuleCode, task: Task, waited: Duration, batch: &mut Batch<'_>) {
     if let Purpose::Function(function) = task.purpose
         && !add_trampoline(code, function, batch)
     {
@@ -62,7 +62,7 @@ pub(crate) fn compile(code: &ModuleCode, task: Task, waited: Duration, batch: &m
 }
 
 /// Adds the trampoline that a function's code needs before it can be entered, where it is missing. False where it can not be made.
-fn add_trampoline(code: &ModuleCode, function: FuncIndex, batch: &mut Batch) -> bool {
+fn add_trampoline(code: &ModuleCode, function: FuncIndex, batch: &mut Batch<'_>) -> bool {
     let ty = code.module().type_of(function);
     let trampoline = Purpose::ToNative(ty);
     if !code.misses_to_native(ty) || batch.has(trampoline) {
@@ -73,7 +73,7 @@ fn add_trampoline(code: &ModuleCode, function: FuncIndex, batch: &mut Batch) -> 
 }
 
 /// The compiler's answer; none without a compiler.
-fn translate(code: &ModuleCode, task: Task, batch: &Batch) -> Option<Result<CompiledFunction, CompileError>> {
+fn translate(code: &ModuleCode, task: Task, batch: &Batch<'_>) -> Option<Result<CompiledFunction, CompileError>> {
     let compiler = code.engine().compiler()?;
     let (module, settings, counts) = (code.module(), code.engine().settings(), code.counts());
     let function = |function, entry| {

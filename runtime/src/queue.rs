@@ -7,12 +7,15 @@
 //! number, and end with the engine; they hold nothing of it while they wait.
 
 use crate::batch::Batch;
-use crate::code::ModuleCode;
+use crate::code::{ModuleCode, Purpose};
 use crate::events::{Stopwatch, Task};
 use crate::jit;
+use crate::tunables::Tunables;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+use trjit_module::FuncIndex;
 
 /// Calls and back-edges that were counted for something that has no code yet: a place in a list that is shared with whoever counts.
 #[derive(Clone)]
@@ -57,8 +60,9 @@ pub(crate) struct JitQueue {
     threads: usize,
 }
 
+/// What the queue and its threads share.
 #[derive(Default)]
-struct Shared {
+pub(crate) struct Shared {
     state: Mutex<State>,
     /// Something was put into the queue, or it was closed.
     news: Condvar,
@@ -133,6 +137,14 @@ impl Shared {
         }
     }
 
+    /// Takes the job of a function out, where it waits.
+    pub fn take_function(&self, code: &ModuleCode, function: FuncIndex) -> Option<Job> {
+        let mut state = self.lock();
+        let purpose = Purpose::Function(function);
+        let at = state.waiting.iter().position(|job| job.task.purpose == purpose && std::ptr::eq(job.code.as_ptr(), code))?;
+        Some(state.waiting.swap_remove(at))
+    }
+
     /// The hottest job, where that is one of this module.
     fn next_of(&self, code: &Arc<ModuleCode>) -> Option<Job> {
         self.lock().take_hottest(|job| std::ptr::eq(job.code.as_ptr(), Arc::as_ptr(code)))
@@ -162,14 +174,18 @@ fn work(shared: &Shared) {
     let worker = Worker(shared);
     while let Some(first) = worker.0.next() {
         let Some(code) = first.code.upgrade() else { continue };
-        let (most, bytes) = (code.engine().tunables().publish_batch, code.engine().tunables().publish_bytes);
-        let mut batch = Batch::default();
+        let Tunables { publish_batch: most, publish_bytes: bytes, claimed_wasm, .. } = *code.engine().tunables();
+        let mut batch = Batch::claiming(worker.0, claimed_wasm);
         let mut next = Some(first);
         while let Some(job) = next.take() {
             jit::compile(&code, job.task, job.waiting.elapsed(), &mut batch);
-            if batch.units().len() < most && batch.code_bytes() < bytes {
+            next = batch.next_claimed();
+            if next.is_none() && batch.units().len() < most && batch.code_bytes() < bytes {
                 next = worker.0.next_of(&code);
             }
+        }
+        for task in batch.take_broken() {
+            jit::compile(&code, task, Duration::ZERO, &mut batch);
         }
         code.publish(&batch);
     }

@@ -118,6 +118,9 @@ tunables! {
     publish_batch: usize = 2, "functions";
     /// So many bytes of code are published without waiting for more: they fill their pages well enough.
     publish_bytes: usize = 2048, "bytes";
+    /// Functions that wait, and that code being compiled calls, are compiled with it up to this size together: then the calls are direct. Callers become hot before
+    /// their callees, so that without this they would go by the jump table for good; what is hotter waits meanwhile.
+    claimed_wasm: usize = 8000, "bytes of wasm";
     /// Native stack for compiled code and the crossings between tiers.
     max_wasm_stack: usize = 1 << 20, "bytes";
     /// The interpreter's value stack (locals and operands).

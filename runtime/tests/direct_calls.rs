@@ -1,15 +1,19 @@
 //! Code that is compiled in the process calls what has code already without the jump table, and results stay the same.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use trjit_code::{CompileError, CompileRequest, CompiledFunction, Compiler, Entry, Settings};
 use trjit_compile::CraneliftCompiler;
 use trjit_module::{FuncIndex, TypeIndex};
 use trjit_runtime::{Config, Engine, Linker, Module, Store, Tunables};
 
-/// A compiler that refuses some functions, and notes whom the others call directly.
+/// A compiler that refuses some functions, and notes whom the others call directly. Whoever asks while it is closed waits.
 #[derive(Default)]
 struct Noting {
+    closed: AtomicBool,
+    begun: AtomicUsize,
     refused: Vec<u32>,
     calls: Mutex<HashMap<(u32, bool), Vec<u32>>>,
 }
@@ -24,6 +28,10 @@ impl Noting {
 impl Compiler for Noting {
     fn compile(&self, request: &CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
         let function = request.function;
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        while self.closed.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
         if self.refused.contains(&function.0) {
             return Err(CompileError::NotChosen { function });
         }
@@ -101,6 +109,56 @@ fn callees_without_code_are_called_by_the_table() {
     assert_eq!(results, [2, 6, 55, 10_800]);
     assert_eq!(compiler.calls(1, false), Some(vec![]));
     assert!(module.compiled_functions() >= 2);
+}
+
+fn wait_until(what: &str, done: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < Duration::from_secs(60), "{what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// `middle` has become hot before `leaf`, and both wait while `fib` is compiled: what `middle` calls at last, and how many functions have code.
+fn caller_before_callee(refused: Vec<u32>, claimed_wasm: usize) -> (Option<Vec<u32>>, usize) {
+    let compiler = Arc::new(Noting { refused, closed: true.into(), ..Noting::default() });
+    let tunables = Tunables {
+        background: true,
+        compile_threads: 1,
+        call_threshold: 10,
+        loop_threshold: u32::MAX,
+        recheck_interval: 10,
+        claimed_wasm,
+        ..Tunables::default()
+    };
+    let engine = Engine::new(Config::new().compiler(Arc::clone(&compiler) as Arc<dyn Compiler>).tunables(tunables));
+    let module = Module::new(&engine, wat::parse_str(PROGRAM).unwrap()).unwrap();
+    let mut store = Store::new(&engine, ()).unwrap();
+    let instance = Linker::new().instantiate(&mut store, &module).unwrap();
+    let mut call = |name: &str, times: usize| {
+        let function = instance.get_typed_func::<i32, i32>(&mut store, name).unwrap();
+        (0..times).map(|_| function.call(&mut store, 3).unwrap()).last()
+    };
+    call("fib", 10);
+    wait_until("fib is taken", || compiler.begun.load(Ordering::SeqCst) == 1);
+    assert_eq!(call("middle", 15), Some(8));
+    compiler.closed.store(false, Ordering::SeqCst);
+    let expected = 3 - compiler.refused.len();
+    wait_until("all have code", || module.compiled_functions() == expected);
+    assert_eq!((call("middle", 5), call("fib", 5)), (Some(8), Some(2)));
+    (compiler.calls(1, false), module.compiled_functions())
+}
+
+#[test]
+fn callees_that_wait_are_compiled_with_their_caller() {
+    assert_eq!(caller_before_callee(vec![], 1000), (Some(vec![0]), 3));
+    // Not more than may be.
+    assert_eq!(caller_before_callee(vec![], 0), (Some(vec![]), 3));
+}
+
+#[test]
+fn callers_of_what_was_claimed_in_vain_are_compiled_again() {
+    assert_eq!(caller_before_callee(vec![0], 1000), (Some(vec![]), 2));
 }
 
 #[test]
