@@ -6,8 +6,8 @@
 //! Jobs do not keep their module alive: code for a module that is gone is not compiled. Threads start when there is work for one more, up to the engine's
 //! number, and end with the engine; they hold nothing of it while they wait.
 
-use crate::batch::Batch;
-use crate::code::{ModuleCode, Purpose};
+use crate::batch::{Batch, is_callable};
+use crate::code::ModuleCode;
 use crate::events::{Stopwatch, Task};
 use crate::jit;
 use crate::tunables::Tunables;
@@ -137,11 +137,11 @@ impl Shared {
         }
     }
 
-    /// Takes the job of a function out, where it waits.
+    /// Takes the job out whose code direct calls of a function may reach, where it waits.
     pub fn take_function(&self, code: &ModuleCode, function: FuncIndex) -> Option<Job> {
         let mut state = self.lock();
-        let purpose = Purpose::Function(function);
-        let at = state.waiting.iter().position(|job| job.task.purpose == purpose && std::ptr::eq(job.code.as_ptr(), code))?;
+        let fits = |job: &Job| is_callable(job.task) == Some(function) && std::ptr::eq(job.code.as_ptr(), code);
+        let at = state.waiting.iter().position(fits)?;
         Some(state.waiting.swap_remove(at))
     }
 
