@@ -1,8 +1,9 @@
-//! Bugs that tests plant into side exits and entries, to see that they are found. Nothing else uses them.
+//! Bugs that tests plant into side exits and entries, to see that they are found. Only with the feature `planted-bugs` can there be any.
 
-use std::cell::Cell;
-use trjit_code::{CompileError, CompileRequest, CompiledFunction, Compiler, Settings};
-use trjit_module::{Module, TypeIndex};
+#[cfg(feature = "planted-bugs")]
+pub use with_bugs::Planted;
+#[cfg(feature = "planted-bugs")]
+pub(crate) use with_bugs::has;
 
 /// What goes wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,42 +29,56 @@ impl ExitBug {
         &[ExitBug::Slots, ExitBug::StaleLocal, ExitBug::StaleOperand, ExitBug::Height, ExitBug::Entry, ExitBug::Position, ExitBug::Landing];
 }
 
-thread_local! {
-    static BUG: Cell<Option<ExitBug>> = const { Cell::new(None) };
-}
-
 /// Whether a compilation on this thread has that bug.
-pub(crate) fn has(bug: ExitBug) -> bool {
-    BUG.get() == Some(bug)
+#[cfg(not(feature = "planted-bugs"))]
+pub(crate) const fn has(_bug: ExitBug) -> bool {
+    false
 }
 
-/// A compiler with a bug.
-pub struct Planted<C> {
-    pub inner: C,
-    pub bug: Option<ExitBug>,
-}
+#[cfg(feature = "planted-bugs")]
+mod with_bugs {
+    use super::ExitBug;
+    use std::cell::Cell;
+    use trjit_code::{CompileError, CompileRequest, CompiledFunction, Compiler, Settings};
+    use trjit_module::{Module, TypeIndex};
 
-impl<C: Compiler> Compiler for Planted<C> {
-    fn compile(&self, request: &CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
-        BUG.set(self.bug);
-        let made = self.inner.compile(request);
-        BUG.set(None);
-        made
+    thread_local! {
+        static BUG: Cell<Option<ExitBug>> = const { Cell::new(None) };
     }
 
-    fn to_native(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
-        self.inner.to_native(module, ty, settings)
+    /// Whether a compilation on this thread has that bug.
+    pub(crate) fn has(bug: ExitBug) -> bool {
+        BUG.get() == Some(bug)
     }
 
-    fn to_interpreter(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
-        self.inner.to_interpreter(module, ty, settings)
+    /// A compiler with a bug.
+    pub struct Planted<C> {
+        pub inner: C,
+        pub bug: Option<ExitBug>,
     }
 
-    fn tail_to_native(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
-        self.inner.tail_to_native(module, ty, settings)
-    }
+    impl<C: Compiler> Compiler for Planted<C> {
+        fn compile(&self, request: &CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
+            BUG.set(self.bug);
+            let made = self.inner.compile(request);
+            BUG.set(None);
+            made
+        }
 
-    fn version(&self) -> String {
-        self.inner.version()
+        fn to_native(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
+            self.inner.to_native(module, ty, settings)
+        }
+
+        fn to_interpreter(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
+            self.inner.to_interpreter(module, ty, settings)
+        }
+
+        fn tail_to_native(&self, module: &Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
+            self.inner.tail_to_native(module, ty, settings)
+        }
+
+        fn version(&self) -> String {
+            self.inner.version()
+        }
     }
 }
