@@ -33,6 +33,7 @@ struct Found {
     cache_mode: Option<CacheMode>,
     allow_precompiled: Option<()>,
     jit: Option<Jit>,
+    counts: Vec<PathBuf>,
     call_threshold: Option<u32>,
     loop_threshold: Option<u32>,
     verbose: Option<()>,
@@ -69,6 +70,7 @@ impl Found {
             "--log-compilation" => once(&mut self.log_compilation, given.map_or(Some(STANDARD_ERROR), plain)?.into()),
             "--stats" => once(&mut self.stats, given.map_or(Some(StatsFormat::Text), choice)?),
             "--profile" => once(&mut self.profile, choice(&text()?)?),
+            "--counts" => many(&mut self.counts, value()?.into()),
             "--dir" => many(&mut self.dirs, text()?),
             "--env" => many(&mut self.env, text()?),
             "--invoke" => once(&mut self.invoke, text()?),
@@ -89,7 +91,7 @@ impl Found {
             cache_mode: self.cache_mode.unwrap_or(CacheMode::Auto),
             allow_precompiled: self.allow_precompiled.is_some(),
             jit: self.jit,
-            counts: Vec::new(),
+            counts: self.counts,
             call_threshold: self.call_threshold,
             loop_threshold: self.loop_threshold,
             verbose: self.verbose.is_some(),
@@ -120,7 +122,7 @@ fn once<T>(place: &mut Option<T>, value: T) -> Option<()> {
     place.replace(value).is_none().then_some(())
 }
 
-fn many(list: &mut Vec<String>, value: String) -> Option<()> {
+fn many<T>(list: &mut Vec<T>, value: T) -> Option<()> {
     list.push(value);
     Some(())
 }
