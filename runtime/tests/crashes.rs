@@ -5,7 +5,7 @@ mod tiers_support;
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use tiers_support::{World, on_every_mix};
+use tiers_support::{World, on_every_mix, on_mixes_for_large_frames};
 use trjit_module::{TrapCode, ValType};
 use trjit_runtime::{Error, HostTrap, Instance, Linker, OwnedFuncType, Reason, Trap, Val};
 
@@ -239,7 +239,7 @@ fn large(name: &str, callee: &str, ty: &str, count: u32) -> String {
 
 #[test]
 fn frames_larger_than_what_is_left_of_the_stack() {
-    on_every_mix(|world| {
+    on_mixes_for_large_frames(|world| {
         let wide = [large("vectors", "vectors2", "v128", 200), large("vectors2", "vectors", "v128", 600)].concat();
         let narrow = [
             large("large", "large", "i64", 400),
@@ -269,7 +269,7 @@ fn frames_larger_than_what_is_left_of_the_stack() {
 
 #[test]
 fn crossings_with_a_thousand_arguments_and_results_at_the_end_of_the_stack() {
-    on_every_mix(|world| {
+    on_mixes_for_large_frames(|world| {
         let many = |ty: &str| format!("{ty} ").repeat(1000);
         let arguments: String = (0..1000).map(|at| format!("(local.get {at})")).collect();
         let ty = || OwnedFuncType::new(vec![ValType::I64; 1000], vec![ValType::I64; 1000]);
