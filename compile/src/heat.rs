@@ -74,8 +74,8 @@ pub enum WalkError {
     Operator(#[from] wasmparser::Error),
 }
 
-/// The counts of the functions that one compilation looks at, each of which is walked once.
-pub(crate) struct Walked<'a> {
+/// The counts of the functions that somebody (one compilation) looks at, each of which is walked once.
+pub struct Walked<'a> {
     module: &'a Module,
     counts: &'a dyn BranchCounts,
     /// Looked up by key only: hash order does not reach the code.

@@ -1,22 +1,19 @@
 //! How often the code of a place was executed, also inside of inlined bodies.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::rc::Rc;
 use trjit_code::BranchCounts;
-use trjit_compile::heat::{Executed, executed};
+use trjit_compile::heat::{Executed, Walked};
 use trjit_module::{FuncIndex, Module};
 
 /// Counts of the functions that were asked about.
 pub struct Heat<'a> {
     module: &'a Module,
     counts: &'a dyn BranchCounts,
-    known: RefCell<HashMap<FuncIndex, Option<Rc<[Executed]>>>>,
+    walked: Walked<'a>,
 }
 
 impl<'a> Heat<'a> {
     pub fn new(module: &'a Module, counts: &'a dyn BranchCounts) -> Heat<'a> {
-        Heat { module, counts, known: RefCell::default() }
+        Heat { module, counts, walked: Walked::new(module, counts) }
     }
 
     /// Executions of the instruction at a position, in all of the function's calls.
@@ -26,14 +23,10 @@ impl<'a> Heat<'a> {
 
     fn step(&self, position: u32) -> Option<Executed> {
         let function = self.module.function_at(position)?;
-        let known = self.known.borrow_mut().entry(function).or_insert_with(|| self.walk(function)).clone()?;
+        // A body that can not be read has no counts.
+        let known = self.walked.executed(function).ok().flatten()?;
         let ip = position.checked_sub(self.module.function(function)?.code_start)?;
         known.binary_search_by_key(&ip, |step| step.ip).ok().map(|found| known[found])
-    }
-
-    fn walk(&self, function: FuncIndex) -> Option<Rc<[Executed]>> {
-        // A body that can not be read has no counts.
-        executed(self.module, function, self.counts).ok().flatten().map(Rc::from)
     }
 
     /// Which share of a call's executions go to a function: all, unless it is an indirect call.

@@ -15,7 +15,7 @@ pub enum Mode {
     Background,
     /// Every function and loop is compiled at its first use.
     Jit,
-    /// The recording interpreter.
+    /// Recorded, as `trjit train` does it.
     Train,
     /// Every function comes from a cache.
     Cached,
