@@ -75,8 +75,6 @@ pub(crate) struct StoreInner {
     pub counters: Counters,
     /// Fuel beyond what `vm.fuel` holds.
     pub fuel_reserve: u64,
-    /// What `vm.exit_slots` points to.
-    _exit_slots: Box<[u64]>,
 }
 
 impl<T> Store<T> {
@@ -84,16 +82,19 @@ impl<T> Store<T> {
     pub fn new(engine: &Engine, data: T) -> Result<Store<T>, Error> {
         let tunables = engine.tunables();
         let resource = |what| move |error: sys::MemoryError| Error::Resource { what, detail: error.to_string() };
-        let stack = ReservedArray::new("the interpreter's stack", tunables.interpreter_stack / 8).map_err(resource("store"))?;
+        // Behind the stack are the slots for side exits: what is never written costs no memory.
+        let stack =
+            ReservedArray::<u64>::new("the interpreter's stack", tunables.interpreter_stack / 8 + EXIT_WORDS).map_err(resource("store"))?;
+        // SAFETY: within the array.
+        let stack_end: *mut u64 = unsafe { stack.base().add(stack.capacity() - EXIT_WORDS) };
         let frames = ReservedArray::new("the interpreter's frames", tunables.interpreter_frames).map_err(resource("store"))?;
         let func_refs = ReservedArray::new("function references", engine.address_space().array(MAX_FUNC_REFS, size_of::<VmFuncRef>()))
             .map_err(resource("store"))?;
         sys::signals::install(Some(crate::driver::trap_hook))
             .map_err(|error| Error::Resource { what: "signal handlers", detail: error.to_string() })?;
         let data = Box::into_raw(Box::new(data));
-        let mut exit_slots = vec![0; EXIT_WORDS].into_boxed_slice();
         let inner = StoreInner {
-            vm: VmStore { exit_slots: exit_slots.as_mut_ptr(), ..VmStore::default() },
+            vm: VmStore { exit_slots: stack_end, ..VmStore::default() },
             id: NEXT_STORE.fetch_add(1, Ordering::Relaxed),
             engine: engine.clone(),
             instances: Vec::new(),
@@ -103,10 +104,9 @@ impl<T> Store<T> {
             func_refs,
             func_refs_used: 1,
             stack_top: stack.base(),
-            // SAFETY: the ends of the reserved arrays.
-            stack_end: unsafe { stack.base().add(stack.capacity()) },
+            stack_end,
             frame_top: frames.base(),
-            // SAFETY: as above.
+            // SAFETY: the array's end.
             frame_end: unsafe { frames.base().add(frames.capacity()) },
             _stack: stack,
             _frames: frames,
@@ -119,7 +119,6 @@ impl<T> Store<T> {
             watch: None,
             counters: Counters::default(),
             fuel_reserve: 0,
-            _exit_slots: exit_slots,
         };
         let mut inner = Box::new(inner);
         // SAFETY: the store is boxed and drops its `Interruptible` with itself; `interrupt` is accessed atomically, or by reads of its own thread.
