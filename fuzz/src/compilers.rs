@@ -1,7 +1,7 @@
 //! The compiler, made to do what tests want: another tier, or only some functions; and to keep note of what it refuses.
 
 use anyhow::{Result, bail};
-use trjit_code::{Failures, Steered, Tier};
+use trjit_code::{Compiler, Failures, Steered, Tier};
 use trjit_compile::CraneliftCompiler;
 
 /// What a compiler refused although nobody told it to: generated modules hold nothing that it may refuse.
@@ -9,6 +9,11 @@ use trjit_compile::CraneliftCompiler;
 pub struct Refusals(Failures);
 
 impl Refusals {
+    /// Has a compiler note its refusals here.
+    pub fn noting<C: Compiler>(&self, compiler: Steered<C>) -> Steered<C> {
+        compiler.noting(&self.0)
+    }
+
     /// An error that names the first refusal.
     pub fn check(&self) -> Result<()> {
         match self.0.take().first() {
@@ -23,5 +28,5 @@ pub fn steered(tier: Option<Tier>, parity: Option<u32>, refusals: &Refusals) -> 
     let steered = Steered::new(CraneliftCompiler::new(), move |request| {
         parity.is_none_or(|parity| request.function.0 % 2 == parity).then_some(tier.unwrap_or(request.tier))
     });
-    steered.noting(&refusals.0)
+    refusals.noting(steered)
 }

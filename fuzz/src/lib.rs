@@ -6,6 +6,7 @@
 //!                                                              -> instrument -> reference -> Counts  \
 //!                                                              -> subject (training)      -> Profile -> outside -> Difference
 //!                                      all modes agree, the reference does not -> arbiter (V8)
+//! seed -> smith | programs -> frames: interpreter -> Log of frames; speculative code that leaves everywhere -> its frames -----------> Difference
 //! seed -> smith -> bytes (damage) -> Module::parse and a validator ------------------------------------------> Difference
 //! seed -> wasi (calls) -> trjit-wasi and a model of files -------------------------------------------------> Difference
 //! ```
@@ -18,6 +19,8 @@ pub mod canonical;
 pub mod case;
 pub mod command;
 pub mod compilers;
+#[cfg(feature = "frames")]
+pub mod frames;
 pub mod fuel;
 pub mod host;
 pub mod instrument;

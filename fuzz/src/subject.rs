@@ -36,7 +36,12 @@ pub(crate) struct Fuel {
 }
 
 pub(crate) fn observe(case: &Case, engine: &Engine, module: &Module, fuel: &mut Option<Fuel>) -> Result<Observation> {
-    let mut store = Store::new(engine, Log::new())?;
+    observe_in(Store::new(engine, Log::new())?, case, module, fuel)
+}
+
+/// As [`observe`], in a store that somebody has prepared.
+pub(crate) fn observe_in(mut store: Store<Log>, case: &Case, module: &Module, fuel: &mut Option<Fuel>) -> Result<Observation> {
+    let engine = &store.engine().clone();
     refill(&mut store, fuel)?;
     let mut linker = Linker::new();
     for (index, import) in case.hosts.iter().enumerate() {

@@ -20,13 +20,24 @@ pub enum Target {
     Parser,
     /// Calls of WASI, against a model.
     Wasi,
+    /// Frames at side exits, slot by slot.
+    #[cfg(feature = "frames")]
+    Frames,
 }
 
 /// Inputs of the parser for one seed: each is quick.
 const MUTATIONS: usize = 64;
 
 impl Target {
-    pub const ALL: &'static [Target] = &[Target::Smith, Target::Programs, Target::Fuel, Target::Parser, Target::Wasi];
+    pub const ALL: &'static [Target] = &[
+        Target::Smith,
+        Target::Programs,
+        Target::Fuel,
+        Target::Parser,
+        Target::Wasi,
+        #[cfg(feature = "frames")]
+        Target::Frames,
+    ];
 
     /// The generated case, where the generator makes one of this seed; calls of WASI are no module.
     pub fn case(self, seed: u64) -> Option<Case> {
@@ -36,6 +47,10 @@ impl Target {
             Target::Fuel if seed.is_multiple_of(2) => smith::case(seed).ok(),
             Target::Fuel => programs::case(seed).ok(),
             Target::Wasi => None,
+            #[cfg(feature = "frames")]
+            Target::Frames if seed.is_multiple_of(4) => smith::case(seed).ok(),
+            #[cfg(feature = "frames")]
+            Target::Frames => programs::case(seed).ok(),
         }
     }
 
@@ -48,6 +63,8 @@ impl Target {
         match self {
             Target::Fuel => fuel::check(&case, seed, scratch).map(Verdict::Alone),
             Target::Parser => check_parser(&case.wasm, seed),
+            #[cfg(feature = "frames")]
+            Target::Frames => crate::frames::check(&case, seed, None).map(Verdict::Alone),
             _ => Target::judge(&case, modes, scratch),
         }
     }

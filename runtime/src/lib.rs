@@ -70,6 +70,8 @@ pub use global_handle::{Global, GlobalType};
 pub use host::OwnedFuncType as FuncType;
 pub use host::{Caller, OwnedFuncType};
 pub use instantiate::Limits;
+#[cfg(feature = "frame-log")]
+pub use interp::frame_log::{FrameHook, ShownFrame};
 pub use limits::ResourceLimiter;
 pub use linker::{InstancePre, Linker};
 pub use memory_handle::{Memory, MemoryAccessError, MemoryType};

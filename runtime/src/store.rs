@@ -75,6 +75,9 @@ pub(crate) struct StoreInner {
     pub counters: Counters,
     /// Fuel beyond what `vm.fuel` holds.
     pub fuel_reserve: u64,
+    /// Who is shown the interpreter's frames.
+    #[cfg(feature = "frame-log")]
+    pub frame_hook: Option<crate::interp::frame_log::FrameHook>,
 }
 
 impl<T> Store<T> {
@@ -119,6 +122,8 @@ impl<T> Store<T> {
             watch: None,
             counters: Counters::default(),
             fuel_reserve: 0,
+            #[cfg(feature = "frame-log")]
+            frame_hook: None,
         };
         let mut inner = Box::new(inner);
         // SAFETY: the store is boxed and drops its `Interruptible` with itself; `interrupt` is accessed atomically, or by reads of its own thread.
@@ -223,6 +228,14 @@ impl StoreInner {
     /// Whether no guest may start.
     pub fn deadline_passed(&self) -> bool {
         self.watch.as_ref().is_some_and(|watch| watch.passed())
+    }
+
+    /// Whether somebody is shown the interpreter's frames.
+    pub fn shows_frames(&self) -> bool {
+        #[cfg(feature = "frame-log")]
+        return self.frame_hook.is_some();
+        #[cfg(not(feature = "frame-log"))]
+        false
     }
 
     /// Where the stack of slots begins.

@@ -3,6 +3,7 @@
 use super::cx::{Cx, DONE, Exit, Frame, OSR, TAIL_CALL, TRAP};
 use super::dispatch::{Probe, Table};
 use super::exceptions;
+use super::frame_log;
 use super::fuel;
 use super::handlers::*;
 use super::leb::{read_u32, skip};
@@ -217,6 +218,7 @@ pub(super) unsafe fn hot_loop<P: Probe>(
         if out::osr_code_ready(cx) {
             return OSR;
         }
+        frame_log::show::<P>(ip, sp, fp, st, cx);
         fuel::count::<P>(cx, *ip);
         (Table::<P>::OPS[*ip as usize])(ip.add(1), sp, fp, st, cx, mem)
     }

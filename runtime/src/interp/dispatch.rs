@@ -23,6 +23,8 @@ pub trait Probe {
     const FUEL: bool;
     /// Whether the original bytes run, and not the quickened copy: for who looks at each instruction.
     const ORIGINAL: bool = Self::RECORD || Self::FUEL;
+    /// Whether frames are shown to a test before each instruction.
+    const SHOWN: bool = false;
 }
 
 /// Counts only what tier-up needs.
@@ -31,6 +33,9 @@ pub struct Plain<C>(PhantomData<C>);
 pub struct Training<C>(PhantomData<C>);
 /// Counts fuel beside what another probe does.
 pub struct Metered<P>(PhantomData<P>);
+/// Shows frames beside what another probe does, which does not record.
+#[cfg(feature = "frame-log")]
+pub struct Shown<P>(PhantomData<P>);
 /// Slots of modules without v128, and of those with it.
 pub type Narrow = u64;
 pub type Wide = [u64; 2];
@@ -51,6 +56,15 @@ impl<P: Probe> Probe for Metered<P> {
     type Cell = P::Cell;
     const RECORD: bool = P::RECORD;
     const FUEL: bool = true;
+}
+
+#[cfg(feature = "frame-log")]
+impl<P: Probe> Probe for Shown<P> {
+    type Cell = P::Cell;
+    const RECORD: bool = false;
+    const FUEL: bool = P::FUEL;
+    const ORIGINAL: bool = true;
+    const SHOWN: bool = true;
 }
 
 /// The tables for one probe.

@@ -22,6 +22,7 @@ macro_rules! handlers {
             unsafe {
                 $body
                 let op = *$ip;
+                crate::interp::frame_log::show::<P>($ip, $sp, $fp, $st, $cx);
                 crate::interp::fuel::count::<P>($cx, op);
                 (Table::<P>::OPS[op as usize])($ip.add(1), $sp, $fp, $st, $cx, $mem)
             }

@@ -23,6 +23,7 @@
 //! | [`handlers`], [`dispatch`] | what handlers are made of; the tables by opcode |
 //! | [`arithmetic`], [`memory`], [`control`], [`variables`] | the handlers, by family |
 //! | [`fuel`] | what engines that consume fuel count |
+//! | [`frame_log`] | frames shown to tests |
 //! | [`copies`] | the bytes that run, where they are not the module's own |
 //! | [`quicken`], [`fused`] | the quickened copy; its sequences and their handlers |
 //! | [`memarg`], [`atomics`], [`simd`] | accesses of any memory; what stands behind the prefixes 0xFE and 0xFD |
@@ -38,6 +39,7 @@ mod crossing;
 pub mod cx;
 mod dispatch;
 mod exceptions;
+pub(crate) mod frame_log;
 mod fuel;
 mod fused;
 mod handlers;

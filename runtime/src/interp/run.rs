@@ -5,6 +5,7 @@ use super::crossing::{Place, move_values};
 use super::cx::{Cx, DONE, Exit, OSR, TAIL_CALL};
 use super::dispatch::{Metered, Narrow, Plain, Probe, Table, Training, Wide};
 use super::exceptions::{self, Landed};
+use super::frame_log;
 use super::fuel;
 use super::out;
 use super::quicken::has_simple_memory;
@@ -148,7 +149,7 @@ unsafe fn context(store: *mut StoreInner, instance: *mut InstanceInner, function
         }
         let recorder = (*instance).recorder.as_ref();
         let recording = recorder.is_some();
-        let (code, side_table) = (*instance).copies.bases(module, recording || (*store).consumes_fuel());
+        let (code, side_table) = (*instance).copies.bases(module, recording || (*store).consumes_fuel() || (*store).shows_frames());
         let mut cx = Cx {
             mem_len: 0,
             mem_base: std::ptr::null_mut(),
@@ -218,7 +219,13 @@ unsafe fn run_recorded<P: Probe, R: Probe>(
     recording: bool,
 ) -> Result<Outcome, Unwinding> {
     // SAFETY: by contract.
-    unsafe { if recording { run::<R>(store, cx, begin) } else { run::<P>(store, cx, begin) } }
+    unsafe {
+        #[cfg(feature = "frame-log")]
+        if !recording && (*store).frame_hook.is_some() {
+            return run::<super::dispatch::Shown<P>>(store, cx, begin);
+        }
+        if recording { run::<R>(store, cx, begin) } else { run::<P>(store, cx, begin) }
+    }
 }
 
 /// Runs handlers until the activation is done.
@@ -346,7 +353,11 @@ unsafe fn has_bridge(cx: *mut Cx) -> bool {
     unsafe {
         let exit = SideExit::noted(&*(*cx).vm_store, (*cx).func());
         (*cx).osr_entry = exits::taken(&*out::instance_of((*cx).vmctx), exit);
-        !(*cx).osr_entry.is_null()
+        let has_code = !(*cx).osr_entry.is_null();
+        if has_code {
+            frame_log::show_saved(cx);
+        }
+        has_code
     }
 }
 
@@ -356,6 +367,7 @@ unsafe fn handlers<P: Probe>(cx: *mut Cx) -> Exit {
     // SAFETY: by contract.
     unsafe {
         let ip = (*cx).ip;
+        frame_log::show::<P>(ip, (*cx).sp.cast(), (*cx).fp.cast(), (*cx).st, cx);
         fuel::count::<P>(cx, *ip);
         (Table::<P>::OPS[*ip as usize])(ip.add(1), (*cx).sp.cast(), (*cx).fp.cast(), (*cx).st, cx, (*cx).mem_base)
     }
