@@ -3,6 +3,7 @@
 //! ```text
 //! interpreter -> Recorder (an instance) -> Recording (a module) -> Trace (one run) -> Profile -> merge -> *.trprof
 //! *.trprof -> Profile -> rebase(module) -> (Profile that fits the module, Coverage) -> plan
+//!                     -> Summary, Difference, Similarity, Selection (who is needed), fates(module): for people
 //! ```
 //! Invariants: counters wrap at 64 bits; merging is commutative and associative down to the bytes of the file; a profile never holds
 //! arguments or environment; what [`Profile::rebase`] returns refers only to functions, side table entries and call sites that the
@@ -23,17 +24,24 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod block_tree;
 mod call_targets;
 mod codec;
+mod contribution;
 mod counts;
+mod difference;
+mod fates;
 mod file;
 mod identity;
+mod keys;
 mod merge;
 mod order;
 mod output;
 mod profile;
 mod recorder;
 mod recording;
+mod sequence_match;
+mod similarity;
 mod staleness;
 mod summary;
 
@@ -42,13 +50,18 @@ mod testing;
 
 pub use call_targets::{CallTargets, INLINE_TARGETS, count};
 pub use codec::{FORMAT_VERSION, FormatError, MAX_PAYLOAD, varint};
+pub use contribution::{Contributions, Needed, Selection};
+pub use difference::{Change, Difference, Side};
+pub use fates::Fate;
 pub use file::FileError;
 pub use identity::FunctionIdentity;
-pub use merge::MergeError;
+pub use merge::{MergeError, Merger};
 pub use order::MergeRule;
 pub use output::{OutputError, write_file, write_file_checked};
 pub use profile::{BranchCount, FunctionProfile, ImportName, ModuleIdentity, Profile, Run, SiteProfile, TargetCount};
 pub use recorder::{FirstCall, Recorder, RunInfo, Trace};
 pub use recording::Recording;
+pub use sequence_match::SequenceMatcher;
+pub use similarity::{Pair, Sequences, Similarity, Spread};
 pub use staleness::Coverage;
 pub use summary::{HotFunction, RunSummary, Summary};

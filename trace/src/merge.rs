@@ -6,6 +6,7 @@
 use crate::profile::*;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::num::NonZeroU32;
 use trjit_module::{DefinedFuncIndex, Digest};
 
 /// Why profiles do not go together.
@@ -22,13 +23,51 @@ pub enum MergeError {
 impl Profile {
     /// The sum of profiles of one module. Any order and grouping gives the same result; equal runs stay apart.
     pub fn merge(profiles: impl IntoIterator<Item = Profile>) -> Result<Profile, MergeError> {
-        let mut profiles = profiles.into_iter();
-        let first = profiles.next().ok_or(MergeError::Nothing)?;
-        let module = first.module;
-        let mut sum = Sum { module, imports: BTreeMap::new(), functions: BTreeMap::new(), runs: Vec::new() };
-        sum.add(first)?;
-        profiles.try_for_each(|profile| sum.add(profile))?;
-        Ok(sum.finish())
+        let mut merger = Merger::default();
+        profiles.into_iter().try_for_each(|profile| merger.add(profile))?;
+        merger.finish()
+    }
+
+    /// The profile as if its runs had happened `weight` times: counters are multiplied (wrapping), and so are the weights of its runs (up to the
+    /// largest), which stay as many as they are.
+    pub fn weighted(mut self, weight: NonZeroU32) -> Profile {
+        let times = |count: &mut u64| *count = count.wrapping_mul(weight.get().into());
+        for function in &mut self.functions {
+            times(&mut function.entries);
+            function.branches.iter_mut().for_each(|branch| times(&mut branch.taken));
+            function.branches.retain(|branch| branch.taken != 0);
+            for site in &mut function.sites {
+                site.targets.iter_mut().for_each(|target| times(&mut target.count));
+                times(&mut site.other);
+            }
+            function.sites = sum_sites(std::mem::take(&mut function.sites));
+        }
+        self.runs.iter_mut().for_each(|run| run.weight = run.weight.saturating_mul(weight.get()));
+        self.runs.sort();
+        self
+    }
+}
+
+/// A merge of profiles that come one after the other: holds their sum, and of each its runs. After an error it is of no use.
+#[derive(Default)]
+pub struct Merger {
+    sum: Option<Sum>,
+}
+
+impl Merger {
+    pub fn add(&mut self, profile: Profile) -> Result<(), MergeError> {
+        let empty = || Sum { module: profile.module, imports: BTreeMap::new(), functions: BTreeMap::new(), runs: Vec::new() };
+        self.sum.get_or_insert_with(empty).add(profile)
+    }
+
+    /// The module that the profiles are of; `None` before the first one.
+    pub fn module(&self) -> Option<&ModuleIdentity> {
+        self.sum.as_ref().map(|sum| &sum.module)
+    }
+
+    /// The sum; an error when nothing was added.
+    pub fn finish(self) -> Result<Profile, MergeError> {
+        Ok(self.sum.ok_or(MergeError::Nothing)?.finish())
     }
 }
 
@@ -55,7 +94,11 @@ impl Sum {
             }
         }
         functions.into_iter().try_for_each(|function| self.add_function(function))?;
-        self.runs.extend(runs);
+        // What was read has room to grow, which for many runs is more than they are.
+        self.runs.extend(runs.into_iter().map(|mut run| {
+            run.order.shrink_to_fit();
+            run
+        }));
         Ok(())
     }
 
@@ -156,6 +199,34 @@ mod tests {
             assert_eq!(merge(&[&a]), a, "seed {seed}: a merge of one profile is that profile");
             assert_eq!(merge(&[&a, &b, &c]).runs().len(), a.runs().len() + b.runs().len() + c.runs().len());
         }
+    }
+
+    /// Counts and predicted order are those of merging it so often; a weight of weights is their product.
+    #[test]
+    fn a_weight_is_so_many_profiles() {
+        for seed in 0..100 {
+            let [a, b, _] = same_module_profiles(&mut Random::new(seed));
+            let weight = |weight| NonZeroU32::new(weight).unwrap();
+            let weighted = Profile::merge([a.clone().weighted(weight(3)), b.clone()]).unwrap();
+            let repeated = Profile::merge([a.clone(), b.clone(), a.clone(), a.clone()]).unwrap();
+            assert_eq!((&weighted.functions, &weighted.imports), (&repeated.functions, &repeated.imports), "seed {seed}");
+            assert_eq!(weighted.first_use_order(), repeated.first_use_order(), "seed {seed}");
+            assert_eq!(weighted.runs.len(), a.runs.len() + b.runs.len(), "seed {seed}");
+            assert_eq!(Profile::from_bytes(&weighted.to_bytes()), Ok(weighted.clone()), "seed {seed}: it can be written");
+            assert_eq!(a.clone().weighted(weight(1)), a, "seed {seed}");
+            let both = Profile::merge([a.clone(), b.clone()]).unwrap().weighted(weight(6));
+            assert_eq!(both, Profile::merge([b.weighted(weight(6)), a.weighted(weight(2)).weighted(weight(3))]).unwrap(), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn a_large_weight_stops_at_the_largest_and_lost_counters_vanish() {
+        let mut a = profile(&mut Random::new(1));
+        a.runs = vec![Run { workload: "a".into(), ended: String::new(), weight: 3, micros: 0, entries: 0, order: vec![] }];
+        a.functions[0].branches = vec![BranchCount { position: 0, back_edge: false, taken: 1 << 33 }];
+        let weighted = a.weighted(NonZeroU32::new(1 << 31).unwrap());
+        assert_eq!((weighted.runs[0].weight, weighted.functions[0].branches.len()), (u32::MAX, 0));
+        assert_eq!(Profile::from_bytes(&weighted.to_bytes()), Ok(weighted));
     }
 
     #[test]

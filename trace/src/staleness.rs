@@ -73,8 +73,7 @@ struct Mapping<'a> {
 
 impl<'a> Mapping<'a> {
     fn new(profile: &'a Profile, module: &'a Module) -> Mapping<'a> {
-        let shapes: HashSet<Shape> = profile.functions.iter().map(|function| function.identity.shape()).collect();
-        let digests = ModuleDigests::new(module, &shapes);
+        let digests = digests(profile, module);
         let to = match_functions(profile, module, &digests.digests);
         Mapping { profile, module, to, digests }
     }
@@ -176,6 +175,16 @@ impl Callees {
         let has = |site: &&SiteProfile| site.site < old.identity.indirect_sites;
         sum_sites(old.sites.iter().filter(has).map(site).collect())
     }
+}
+
+/// Which function of the module each recorded function is now, in the order of the profile's functions; no function of the module occurs twice.
+pub(crate) fn matches(profile: &Profile, module: &Module) -> Vec<Option<DefinedFuncIndex>> {
+    match_functions(profile, module, &digests(profile, module).digests)
+}
+
+fn digests<'a>(profile: &Profile, module: &'a Module) -> ModuleDigests<'a> {
+    let shapes: HashSet<Shape> = profile.functions.iter().map(|function| function.identity.shape()).collect();
+    ModuleDigests::new(module, &shapes)
 }
 
 fn match_functions(profile: &Profile, module: &Module, digests: &[(DefinedFuncIndex, Digest)]) -> Vec<Option<DefinedFuncIndex>> {

@@ -1,5 +1,6 @@
 //! The command line of `trjit`: what can be written, with its help. What it means is in `commands`.
 
+use crate::profile_args::ProfileCommand;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub enum Command {
     Assemble(Assemble),
     /// Show what a profile or a cache file holds.
     Inspect(Inspect),
+    /// Merge, show, compare and export profiles.
+    Profile(ProfileCommand),
     /// Show what became of one function: counts, inlining, machine code, and why.
     Explain(Explain),
 }

@@ -2,7 +2,9 @@
 
 mod args;
 mod commands;
+mod profile_args;
 mod progress;
+mod table;
 
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
@@ -36,6 +38,7 @@ fn execute(timings: Timings) -> anyhow::Result<u8> {
         (Some(Command::Train(train)), _) => commands::train::execute(train),
         (Some(Command::Assemble(assemble)), _) => commands::assemble::execute(assemble),
         (Some(Command::Inspect(inspect)), _) => commands::inspect::execute(inspect),
+        (Some(Command::Profile(profile)), _) => commands::profile::execute(profile),
         (Some(Command::Explain(explain)), _) => commands::explain::execute(explain),
         (None, false) => Cli::command().print_help().map(|()| exit::USAGE).map_err(Into::into),
     }

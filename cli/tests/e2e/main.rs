@@ -9,6 +9,7 @@
 //! | [`run_only`] | is `trjit-run` the same as `trjit run`, and is it made of what it should be? |
 //! | [`strict`] | does it work with less: no executable memory, little address space, read-only and noexec mounts, quotas? |
 //! | [`training`], [`assembling`] | are counts exact, outputs where they belong, and the same every time? |
+//! | [`profiles`] | are merges, comparisons and exports of profiles what the runs were? |
 //! | [`verifying`] | does check mode pass what is right, and change nothing? |
 //! | [`explaining`] | is what `explain` tells of a function what the run counted and the cache holds? |
 //! | [`inlining`] | do hot calls vanish from caches, and nothing else? |
@@ -33,6 +34,7 @@ mod inlining;
 mod native_stack;
 mod observing;
 mod passing_through;
+mod profiles;
 mod run_only;
 mod stopping;
 mod strict;

@@ -3,5 +3,6 @@
 pub mod assemble;
 pub mod explain;
 pub mod inspect;
+pub mod profile;
 pub mod profiles;
 pub mod train;
