@@ -1,10 +1,9 @@
-//! How many instructions a recorded run executed, function by function, from what its profile counted: [`trjit_compile::heat`] tells how often each was, and it is
-//! weighed as fuel is ([`trjit_module::fuel`]): structure is free.
+//! How many instructions a recorded run executed, function by function, from what its profile counted: [`trjit_compile::work`] weighs them as
+//! fuel is ([`trjit_module::fuel`]): structure is free.
 
 use anyhow::Result;
 use trjit_code::{BranchCounts, SiteTargets};
-use trjit_compile::heat;
-use trjit_module::fuel::STEPS;
+use trjit_compile::work::work;
 use trjit_module::{FuncIndex, Module};
 use trjit_trace::FunctionProfile;
 
@@ -27,11 +26,7 @@ impl BranchCounts for Counters<'_> {
 
 /// Executed instructions of one function, without entering it.
 pub fn instructions(module: &Module, profile: &FunctionProfile) -> Result<u64> {
-    let record = &module.functions()[profile.identity.index.index()];
-    let code = &module.body(record)?.code[(record.code_start - record.body.offset) as usize..];
-    let executed = heat::executed(module, module.func_index(profile.identity.index), &Counters(profile))?.unwrap_or_default();
-    let cost = |ip: u32| u64::from(STEPS[code[ip as usize] as usize].cost);
-    Ok(executed.iter().fold(0, |sum: u64, step| sum.saturating_add(step.count.saturating_mul(cost(step.ip)))))
+    Ok(work(module, module.func_index(profile.identity.index), &Counters(profile))?.instructions)
 }
 
 #[cfg(test)]

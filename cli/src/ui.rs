@@ -30,9 +30,15 @@ pub fn note(message: &str) {
     let _ = writeln!(std::io::stderr(), "{message}");
 }
 
-/// A line of a command's own output. Whoever closed the pipe has read enough: that ends the process quietly; other failures end it with a message.
+/// A line of a command's own output.
 pub fn line(text: &str) {
-    let Err(failure) = writeln!(std::io::stdout(), "{text}") else { return };
+    output(format!("{text}\n").as_bytes());
+}
+
+/// A command's own output. Whoever closed the pipe has read enough: that ends the process quietly; other failures end it with a message.
+pub fn output(bytes: &[u8]) {
+    let mut stdout = std::io::stdout().lock();
+    let Err(failure) = stdout.write_all(bytes).and_then(|()| stdout.flush()) else { return };
     if failure.kind() == std::io::ErrorKind::BrokenPipe {
         std::process::exit(exit::OK.into());
     }

@@ -6,7 +6,7 @@
 //! ```
 //! [`compiler`] drives; [`isa`] turns settings into a target; [`signature`], [`slots`] and [`env`] know how code of ours looks (calling
 //! conventions, slots, vmctx); [`state`] is what the translator remembers of control flow; [`output`] checks what Cranelift made and
-//! keeps the tables beside it. For people, [`stages`] keeps what a compilation was on the way, and [`graph`] shows a body as blocks with their counts.
+//! keeps the tables beside it. For people, [`stages`] keeps what a compilation was on the way, [`graph`] shows a body as blocks with their counts, and [`work`] sums them up.
 //!
 //! Invariants: bodies are validated before they come here, so translation only refuses what it does not support. A request's answer
 //! depends on the request alone: no clock, no address, no hash order enters the code.
@@ -31,6 +31,7 @@ mod targets;
 mod trampoline;
 mod translate;
 mod wording;
+pub mod work;
 
 pub use compiler::CraneliftCompiler;
 pub use stages::{PlaceRange, Stages};

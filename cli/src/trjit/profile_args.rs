@@ -1,6 +1,6 @@
 //! The command line of `trjit profile`: what can be written, with its help. What it means is in `commands/profile`.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -21,6 +21,10 @@ const SIMILARITY_EXAMPLES: &str = "Examples:
   trjit profile similarity tests/*.trprof
   trjit profile similarity --threshold 90 --pairs tests/*.trprof";
 
+const EXPORT_EXAMPLES: &str = "Examples:
+  trjit profile export --format pprof -o app.pb.gz --module app.wasm app.trprof
+  trjit profile export --format folded --module app.wasm app.trprof | flamegraph.pl > app.svg";
+
 /// Merge, show, compare and export profiles.
 #[derive(Args, Debug)]
 #[command(arg_required_else_help = true)]
@@ -39,6 +43,8 @@ pub enum Command {
     Diff(Diff),
     /// Show how alike runs are, and which add nothing to the others.
     Similarity(Similarity),
+    /// Write a profile for other tools: pprof, or folded stacks for flame graphs.
+    Export(Export),
 }
 
 #[derive(Args, Debug)]
@@ -113,6 +119,37 @@ pub struct Similarity {
     /// As JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = EXPORT_EXAMPLES)]
+pub struct Export {
+    /// A profile (*.trprof).
+    pub file: PathBuf,
+    /// The module that was recorded, or another build of it: it tells the names, who calls whom, and how many instructions that took.
+    #[arg(long, value_name = "FILE")]
+    pub module: PathBuf,
+    /// What to write: pprof (Protocol Buffers within gzip), or folded (a line a stack).
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Format,
+    /// What folded stacks count, and what pprof shows first: instructions or calls.
+    #[arg(long, value_name = "WHAT", default_value = "instructions")]
+    pub value: Value,
+    /// Where to write it (default: standard output).
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    Pprof,
+    Folded,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Value {
+    Instructions,
+    Calls,
 }
 
 fn percent(text: &str) -> Result<f64, String> {

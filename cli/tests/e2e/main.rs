@@ -9,7 +9,7 @@
 //! | [`run_only`] | is `trjit-run` the same as `trjit run`, and is it made of what it should be? |
 //! | [`strict`] | does it work with less: no executable memory, little address space, read-only and noexec mounts, quotas? |
 //! | [`training`], [`assembling`] | are counts exact, outputs where they belong, and the same every time? |
-//! | [`profiles`] | are merges, comparisons and exports of profiles what the runs were? |
+//! | [`profiles`], [`exporting`] | are merges, comparisons and exports of profiles what the runs were? |
 //! | [`verifying`] | does check mode pass what is right, and change nothing? |
 //! | [`explaining`] | is what `explain` tells of a function what the run counted and the cache holds? |
 //! | [`inlining`] | do hot calls vanish from caches, and nothing else? |
@@ -28,6 +28,7 @@ mod c_fixtures;
 mod counts;
 mod crashes;
 mod explaining;
+mod exporting;
 mod fetched;
 mod fuel;
 mod inlining;

@@ -33,19 +33,20 @@ const REBUILT: &str = r#"(module
       (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
     (local.get $n)))"#;
 
-struct App {
-    folder: tempfile::TempDir,
-    module: PathBuf,
+/// A program, and a directory for what is made of it.
+pub struct App {
+    pub folder: tempfile::TempDir,
+    pub module: PathBuf,
 }
 
 impl App {
-    fn new() -> App {
+    pub fn new() -> App {
         let folder = scratch();
         let module = wat(folder.path(), "app.wat", APP);
         App { folder, module }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -57,7 +58,7 @@ impl App {
         profile
     }
 
-    fn train(&self, name: &str, args: [&str; 2]) -> PathBuf {
+    pub fn train(&self, name: &str, args: [&str; 2]) -> PathBuf {
         self.train_on(&self.module, name, args)
     }
 }

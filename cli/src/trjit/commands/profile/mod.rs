@@ -1,6 +1,7 @@
 //! `trjit profile`: profiles as files to work with, a subcommand a file. Each reads profiles, asks the crate `trace`, and tells the answer as text or JSON.
 
 mod diff;
+mod export;
 mod merge;
 mod show;
 mod similarity;
@@ -21,6 +22,7 @@ pub fn execute(profile: &ProfileCommand) -> Result<u8> {
         Command::Show(show) => show::execute(show),
         Command::Diff(diff) => diff::execute(diff),
         Command::Similarity(similarity) => similarity::execute(similarity),
+        Command::Export(export) => export::execute(export),
     }
 }
 
