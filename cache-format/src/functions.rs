@@ -38,8 +38,8 @@ impl FunctionEntry {
             None => 0,
             Some(Tier::A1) => 1,
             Some(Tier::Ap4) => 2,
-            // Counts, and is for recording only: readers take it for damage.
-            Some(Tier::A3) => 3,
+            // They count, and are for the process that made them: readers take them for damage.
+            Some(Tier::T2 | Tier::A3 | Tier::T3) => 3,
             Some(Tier::T4) => 4,
         };
         let features = features.iter().fold(0, |mask, feature| mask | 1 << feature as u32);

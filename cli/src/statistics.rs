@@ -105,14 +105,14 @@ fn text(sums: &Sums, calls: Counters) -> Vec<String> {
     lines.push(format!(
         "compilations: {requested} requested, {installed} installed, {failed} failed, {withdrawn} withdrawn; {side_exits} events of side exits"
     ));
-    let Counters { cached, compiled, interpreted, host, exits } = calls;
-    lines.push(format!("calls into: {cached} cached, {compiled} compiled, {interpreted} interpreted, {host} host; {exits} side exits"));
+    let Counters { cached, compiled, interpreted, host, exits, climbs } = calls;
+    lines.push(format!("calls into: {cached} cached, {compiled} compiled, {interpreted} interpreted, {host} host; {exits} side exits; {climbs} loops left for better code"));
     lines
 }
 
 fn json(sums: &Sums, calls: Counters) -> String {
-    let Counters { cached, compiled, interpreted, host, exits } = calls;
-    let calls = serde_json::json!({ "cached": cached, "compiled": compiled, "interpreted": interpreted, "host": host, "exits": exits });
+    let Counters { cached, compiled, interpreted, host, exits, climbs } = calls;
+    let calls = serde_json::json!({ "cached": cached, "compiled": compiled, "interpreted": interpreted, "host": host, "exits": exits, "climbs": climbs });
     let mut all = serde_json::json!(sums);
     all["calls"] = calls;
     all.to_string()

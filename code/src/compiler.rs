@@ -11,8 +11,12 @@ use trjit_module::{FuncIndex, Module, TypeIndex};
 pub enum Tier {
     /// No optimization, single-pass register allocation: for code that hardly runs.
     A1,
+    /// As A1; counts entries and branches back to loops, and asks for the next tier when there were many: for code that may become hot. In this process only.
+    T2,
     /// No optimization; counts entries, taken branches and targets of indirect calls, as the interpreter does when it records: the instance must record.
     A3,
+    /// As A3; asks for the next tier when there were many, and leaves loops for its code. In this process only.
+    T3,
     /// Optimized, no side exits, no assumption about the instance's state: usable from the first instruction.
     Ap4,
     /// As AP4, and speculative: what the counts say is never executed is not compiled, but left to the interpreter, which goes on in the middle of the function (a side exit).
@@ -20,12 +24,14 @@ pub enum Tier {
 }
 
 impl Tier {
-    pub const ALL: &'static [Tier] = &[Tier::A1, Tier::A3, Tier::Ap4, Tier::T4];
+    pub const ALL: &'static [Tier] = &[Tier::A1, Tier::T2, Tier::A3, Tier::T3, Tier::Ap4, Tier::T4];
 
     pub const fn name(self) -> &'static str {
         match self {
             Tier::A1 => "A1",
+            Tier::T2 => "T2",
             Tier::A3 => "A3",
+            Tier::T3 => "T3",
             Tier::Ap4 => "AP4",
             Tier::T4 => "T4",
         }

@@ -37,8 +37,8 @@ impl Targets {
 /// off because the stack limit check of the prologue counts the whole frame. The control flow graph's blocks tell a check of the code where jump tables end.
 fn flags(tier: Tier, catches: bool) -> [(&'static str, &'static str); 13] {
     let (opt_level, regalloc) = match tier {
-        Tier::A1 => ("none", if catches { "backtracking" } else { "single_pass" }),
-        Tier::A3 => ("none", "backtracking"),
+        Tier::A1 | Tier::T2 => ("none", if catches { "backtracking" } else { "single_pass" }),
+        Tier::A3 | Tier::T3 => ("none", "backtracking"),
         Tier::Ap4 | Tier::T4 => ("speed", "backtracking"),
     };
     [

@@ -58,15 +58,16 @@ pub enum FrameKind {
     Block,
     Loop {
         header: Block,
+        /// Position of its first instruction, and the entry of the function's side table that is next there.
+        first: u32,
+        entry: u32,
+        /// Where branches back ask for better code; made by the first one that does. It has the parameters of the header.
+        asking: Option<Block>,
     },
     /// A `try_table`: a block, with a scope in `Translator::tries`.
     Try,
     /// The block of `else`, and the parameters that it begins with; `seen_else` once it was translated.
-    If {
-        else_block: Block,
-        params: Vec<Value>,
-        seen_else: bool,
-    },
+    If { else_block: Block, params: Vec<Value>, seen_else: bool },
 }
 
 /// A control frame that was reachable when it was opened; frames in unreachable code are only counted.

@@ -3,9 +3,10 @@
 mod common;
 
 use common::{EVERYTHING, Way, defined, module, walk};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use trjit_code::{CompileError, Entry, Tier};
 use trjit_compile::CraneliftCompiler;
+use trjit_module::wasmparser::Operator;
 use trjit_module::{FuncIndex, TrapCode};
 
 /// Whether an instruction can end in a trap of that kind.
@@ -30,7 +31,13 @@ fn sites_point_to_their_instruction() {
     for way in Way::all() {
         for function in defined(&module) {
             let mut names = BTreeMap::new();
+            // Where code of tiers that climb asks for the next one: at the first instruction of the function and of each loop.
+            let (mut asks, mut is_first) = (BTreeSet::new(), true);
             walk(&module, function, |operator, position, _, _| {
+                if is_first {
+                    asks.insert(position);
+                }
+                is_first = matches!(operator, Operator::Loop { .. });
                 let debug = format!("{operator:?}");
                 let end = debug.find(' ').unwrap_or(debug.len());
                 names.insert(position, debug[..end].to_string());
@@ -49,7 +56,8 @@ fn sites_point_to_their_instruction() {
                 let name = names.get(&site.wasm).unwrap_or_else(|| panic!("{site:?} points into an instruction"));
                 let rounds = ["Ceil", "Floor", "Trunc", "Nearest"].iter().any(|suffix| name.ends_with(suffix));
                 let calls = ["Call", "Memory", "Table", "Data", "Elem", "RefFunc"].iter().any(|prefix| name.starts_with(prefix));
-                assert!(calls || rounds, "{name} has {site:?}");
+                let climbs = matches!(way.tier, Tier::T2 | Tier::T3) && asks.contains(&site.wasm);
+                assert!(calls || rounds || climbs, "{way:?}: {name} has {site:?}");
             }
         }
     }
@@ -86,11 +94,13 @@ fn calls_are_direct_only_where_allowed() {
     let module = module("(module (import \"\" \"\" (func)) (func call 0 call 2) (func))");
     for tier in Tier::ALL {
         let mut way = Way::plain(*tier);
+        // That by which the function asks for its next tier at its start.
+        let asking = usize::from(matches!(tier, Tier::T2 | Tier::T3));
         let through_table = way.compile(&compiler, &module, FuncIndex(1), Entry::Start).expect("it compiles");
-        assert_eq!((through_table.relocations.len(), through_table.call_sites.len()), (0, 2));
+        assert_eq!((through_table.relocations.len(), through_table.call_sites.len()), (0, 2 + asking));
         way.direct = true;
         let direct = way.compile(&compiler, &module, FuncIndex(1), Entry::Start).expect("it compiles");
-        assert_eq!((direct.relocations.len(), direct.call_sites.len()), (1, 2));
+        assert_eq!((direct.relocations.len(), direct.call_sites.len()), (1, 2 + asking));
         assert_eq!((direct.relocations[0].target, direct.relocations[0].addend), (FuncIndex(2), -4));
     }
 }

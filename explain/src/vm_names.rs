@@ -68,7 +68,8 @@ fields!(
         profile_entries,
         profile_branches,
         profile_sites,
-        reserved,
+        entries_mask,
+        back_edges_mask,
     }
 );
 fields!(
@@ -99,6 +100,7 @@ fields!(
         exit_spent,
         exit_of,
         exit_reserved,
+        exit_code,
         reserved,
     }
 );

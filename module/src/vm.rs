@@ -67,12 +67,14 @@ pub struct VmHeader {
     pub func_refs: *const VmFuncRef,
     /// Store index of the reference to function 0; the others follow.
     pub func_ref_base: u64,
-    /// Counters of what code of tier A3 does, null where the instance does not record: `u64` a defined function; `u64` a side table entry of the module;
+    /// Counters of what code of tiers that count does, null where no such code was made: `u64` a defined function; `u64` a side table entry of the module;
     /// [`VmCallTargets`] an indirect call site.
     pub profile_entries: *mut u64,
     pub profile_branches: *mut u64,
     pub profile_sites: *mut VmCallTargets,
-    pub reserved: u64,
+    /// Code of tiers T2 and T3 asks for the next tier when a counter (of entries; of a branch back to a loop) has no bit of this mask set.
+    pub entries_mask: u32,
+    pub back_edges_mask: u32,
 }
 
 /// `VmHeader::magic`: "vmct".
@@ -95,6 +97,8 @@ pub mod header {
     pub const PROFILE_ENTRIES: usize = offset_of!(VmHeader, profile_entries);
     pub const PROFILE_BRANCHES: usize = offset_of!(VmHeader, profile_branches);
     pub const PROFILE_SITES: usize = offset_of!(VmHeader, profile_sites);
+    pub const ENTRIES_MASK: usize = offset_of!(VmHeader, entries_mask);
+    pub const BACK_EDGES_MASK: usize = offset_of!(VmHeader, back_edges_mask);
 }
 
 /// What all instances of a store share.
@@ -143,7 +147,9 @@ pub struct VmStore {
     /// The function whose code was left: not the one that goes on where that was inlined.
     pub exit_of: u32,
     pub exit_reserved: u32,
-    pub reserved: [u64; 4],
+    /// Not null: code was not left because it was wrong about something, but for better code, which is this, and goes on with the frame.
+    pub exit_code: *const u8,
+    pub reserved: [u64; 3],
 }
 
 impl Default for VmStore {
@@ -175,7 +181,8 @@ impl Default for VmStore {
             exit_spent: 0,
             exit_of: 0,
             exit_reserved: 0,
-            reserved: [0; 4],
+            exit_code: ptr::null(),
+            reserved: [0; 3],
         }
     }
 }
@@ -352,8 +359,12 @@ builtins! {
     ElemDrop: elem_drop (segment: I32);
     /// The reference to a function of this instance.
     RefFunc: ref_func (function: I32) -> I64;
-    /// Counts a call at an indirect call site (its number in the module) of function `function` of the instance `callee_vmctx`, where the instance records.
+    /// Counts a call at an indirect call site (its number in the module) of function `function` of the instance `callee_vmctx`, where something is recorded.
     RecordIndirect: record_indirect (site: I32, function: I32, callee_vmctx: I64);
+    /// Code of a function at tier `from` (2 or 3) was entered often: the next tier's is to be made.
+    Climb: climb (function: I32, from: I32);
+    /// The same of a loop, by the position of its first instruction. Not 0: `VmStore::exit_code` goes on from there, and the caller leaves for it.
+    ClimbLoop: climb_loop (function: I32, position: I32, from: I32) -> I32;
     /// Makes an exception of the instance's tag, its payload in `slots`; fills `VmStore::exn_*` and returns its reference. Does not unwind.
     AllocException: alloc_exception (tag: I32, slots: I64) -> I64;
     /// Fills `VmStore::exn_*`; traps on null.

@@ -10,6 +10,7 @@
 
 use crate::code::{ModuleCode, Purpose};
 use crate::events::Task;
+use crate::ladder::Rung;
 use crate::queue::{Job, Shared};
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -121,9 +122,10 @@ pub(crate) struct Reachable<'a> {
 
 impl DirectCalls for Reachable<'_> {
     fn direct(&self, callee: FuncIndex) -> bool {
+        let claims = Rung::of(self.task.tier) == Rung::Last;
         is_callable(self.task) == Some(callee)
             || self.batch.functions.contains(&callee)
             || self.code.direct_target(callee).is_some()
-            || self.batch.claim(self.code, callee)
+            || claims && self.batch.claim(self.code, callee)
     }
 }

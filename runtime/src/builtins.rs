@@ -5,6 +5,8 @@ use crate::driver;
 use crate::exception;
 use crate::instance::InstanceInner;
 use crate::interp::{instance_of, numeric};
+use crate::jit;
+use crate::ladder::Ladder;
 use crate::trap::{HostError, Reason, Unwinding};
 use trjit_module::{FuncIndex, TrapCode};
 
@@ -148,9 +150,22 @@ builtins! {
         caller(vmctx).ref_func(FuncIndex(function))
     }
     record_indirect(vmctx, site: u32, function: u32, callee_vmctx: *mut u8) {
-        if let Some(recorder) = &caller(vmctx).recorder {
-            recorder.record_indirect(site, (callee_vmctx == vmctx).then_some(FuncIndex(function)));
+        let target = (callee_vmctx == vmctx).then_some(FuncIndex(function));
+        let instance = caller(vmctx);
+        if let Some(recorder) = &instance.recorder {
+            recorder.record_indirect(site, target);
+        } else if let Some(counts) = instance.code.ladder().and_then(Ladder::known) {
+            counts.record_indirect(site, target);
         }
+    }
+    climb(vmctx, function: u32, from: u32) {
+        jit::climb(caller(vmctx), FuncIndex(function), from)
+    }
+    climb_loop(vmctx, function: u32, position: u32, from: u32) -> u32 {
+        let instance = caller(vmctx);
+        let better = jit::climb_loop(instance, FuncIndex(function), position, from);
+        (*instance.store).vm.exit_code = better;
+        u32::from(!better.is_null())
     }
     alloc_exception(vmctx, tag: u32, slots: *const u64) -> u64 {
         let store = caller(vmctx).store;

@@ -8,17 +8,18 @@ use crate::error::Error;
 use crate::events::{CompilationEvent, Task};
 use crate::exits::{Exits, WithExits};
 use crate::jit;
+use crate::ladder::{self, Gathered, Ladder, Rung};
 use crate::queue::Heat;
 use crate::sys::{self, Registration};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use trjit_code::{BranchCounts, CompiledFunction, InlinedPlace};
-use trjit_module::vm::VmTrampolines;
+use trjit_module::vm::{VmTrampolines, header};
 use trjit_module::{FuncIndex, TrapCode, TypeIndex};
 use trjit_runtime_loader::{Expectations, Image, JumpTable, MappedCache, ModuleId, PublishError, PublishUnit, Refusal, UnitKind};
-use trjit_trace::Recording;
+use trjit_trace::{OwnCounts, Recording};
 
 /// A module that can be instantiated in this engine; clones share it.
 #[derive(Clone)]
@@ -135,14 +136,16 @@ pub(crate) struct ModuleCode {
     type_ids: Box<[u32]>,
     /// The numbers of [`VmTrampolines`], read by stubs without locks.
     trampolines: Box<[[AtomicI32; TRAMPOLINES]]>,
-    /// By defined function: how hot it was when its code was asked for, and since; 0 before that. Made with the first request: a start on a cache makes none.
-    requested: OnceLock<Arc<[AtomicU32]>>,
+    /// By rung and defined function: how hot it was when that code was asked for, and since; 0 before that. Made with the first request: a start on a cache makes none.
+    requested: [OnceLock<Arc<[AtomicU32]>>; Rung::COUNT],
     /// By defined function: offset of the code of this process that direct calls may reach; 0 where there is none. Made with the first such code.
     callable: OnceLock<Box<[AtomicI32]>>,
     /// Why the system gave no place for code.
     refusal: OnceLock<String>,
     /// Training only.
     recording: Option<Arc<Recording>>,
+    /// None where what gets hot is compiled once.
+    ladder: Option<Ladder>,
     exits: Exits,
     /// Of earlier runs.
     counts: OnceLock<Arc<dyn BranchCounts + Send>>,
@@ -151,14 +154,22 @@ pub(crate) struct ModuleCode {
 
 #[derive(Default)]
 struct State {
-    /// Jump tables of the living instances.
-    jump_tables: Vec<AtomicPtr<i32>>,
+    /// The living instances.
+    instances: Vec<Attached>,
     /// Functions compiled in this process.
-    installed: HashMap<FuncIndex, i32>,
+    installed: HashMap<FuncIndex, (Rung, i32)>,
+    /// Functions that have no such code, and will get none.
+    failed: HashSet<(FuncIndex, Rung)>,
     /// Of loops and bridges.
-    entries: HashMap<Purpose, EntryCode>,
+    entries: HashMap<(Purpose, Rung), EntryCode>,
     /// Of those whose code was asked for.
-    entry_heat: HashMap<Purpose, Heat>,
+    entry_heat: HashMap<(Purpose, Rung), Heat>,
+}
+
+/// An instance of the module.
+struct Attached {
+    jump_table: AtomicPtr<i32>,
+    vmctx: AtomicPtr<u8>,
 }
 
 /// Code that an interpreted frame goes on in: for a loop, or a bridge.
@@ -248,10 +259,11 @@ impl ModuleCode {
                 .map(|all| zerocopy::transmute!(*all))
                 .map(|all: [i32; TRAMPOLINES]| all.map(AtomicI32::new))
                 .collect(),
-            requested: OnceLock::new(),
+            requested: Default::default(),
             callable: OnceLock::new(),
             refusal: OnceLock::new(),
             recording: engine.records().then(|| Recording::new(&module)),
+            ladder: (engine.tunables().tiered && !engine.records()).then(Ladder::default),
             exits: Exits::default(),
             counts: OnceLock::new(),
             state: Mutex::default(),
@@ -303,7 +315,16 @@ impl ModuleCode {
     }
 
     fn was_requested(&self, function: FuncIndex) -> bool {
-        let Some((requested, defined)) = self.requested.get().zip(self.module.defined_index(function)) else { return false };
+        self.requested.iter().any(|rung| self.is_in(rung, function))
+    }
+
+    /// Whether that code of a function was asked for.
+    pub fn was_requested_at(&self, rung: Rung, function: FuncIndex) -> bool {
+        self.is_in(&self.requested[rung as usize], function)
+    }
+
+    fn is_in(&self, requested: &OnceLock<Arc<[AtomicU32]>>, function: FuncIndex) -> bool {
+        let Some((requested, defined)) = requested.get().zip(self.module.defined_index(function)) else { return false };
         requested[defined.index()].load(Ordering::Relaxed) != 0
     }
 
@@ -331,7 +352,7 @@ impl ModuleCode {
     fn trampoline(&self, ty: TypeIndex, at: usize, purpose: Purpose) -> *const u8 {
         let offset = || self.trampolines[ty.index()][at].load(Ordering::Acquire);
         if offset() == 0 {
-            jit::compile_elsewhere(self, purpose);
+            jit::make_crossing(self, purpose);
         }
         match offset() {
             0 => std::ptr::null(),
@@ -375,19 +396,24 @@ impl ModuleCode {
         used.map_or(0, |cache| cache.file().jump_table().iter().filter(|&&entry| entry != 0).count())
     }
 
-    /// From now on a jump table gets every function that is compiled; it has those compiled before already when this returns.
-    pub fn attach(&self, table: &JumpTable) {
+    /// From now on an instance's jump table gets every function that is compiled; it has those compiled before already when this returns, and `vmctx`, which is filled, the
+    /// counters that their code needs.
+    pub fn attach(&self, table: &JumpTable, vmctx: *mut u8) {
         let mut state = self.lock();
-        for (&function, &offset) in &state.installed {
+        if let Some(counts) = self.ladder.as_ref().and_then(Ladder::known) {
+            // SAFETY: `vmctx` is an instance's, which is detached before it goes.
+            unsafe { name_counters(vmctx, counts) };
+        }
+        for (&function, &(_, offset)) in &state.installed {
             // SAFETY: the table has an entry for each function of the module.
             unsafe { install(table.as_ptr(), function, offset) };
         }
-        state.jump_tables.push(AtomicPtr::new(table.as_ptr()));
+        state.instances.push(Attached { jump_table: AtomicPtr::new(table.as_ptr()), vmctx: AtomicPtr::new(vmctx) });
     }
 
-    /// The jump table is about to go.
+    /// The instance with that jump table is about to go.
     pub fn detach(&self, table: &JumpTable) {
-        self.lock().jump_tables.retain(|known| known.load(Ordering::Relaxed) != table.as_ptr());
+        self.lock().instances.retain(|known| known.jump_table.load(Ordering::Relaxed) != table.as_ptr());
     }
 
     /// Whether fresh code can have a place: whoever asks for code looks here first.
@@ -401,29 +427,38 @@ impl ModuleCode {
     }
 
     /// Counts a request for a function's code, which `heat` more calls and back-edges led to; the first one gives the place of that count.
-    pub fn request(&self, function: FuncIndex, heat: u32) -> Option<Heat> {
+    pub fn request(&self, rung: Rung, function: FuncIndex, heat: u32) -> Option<Heat> {
         let defined = self.module.defined_index(function)?;
-        let requested = self.requested.get_or_init(|| self.module.functions().iter().map(|_| AtomicU32::new(0)).collect());
+        let requested = self.requested[rung as usize].get_or_init(|| self.module.functions().iter().map(|_| AtomicU32::new(0)).collect());
         let place = Heat::new(Arc::clone(requested), defined.index());
         (place.add(heat.max(1)) == 0).then_some(place)
     }
 
     /// Asks for code of a loop or a bridge, which `heat` more calls, back-edges and exits led to; what nobody asked for yet becomes requested.
-    pub fn request_entry(&self, purpose: Purpose, heat: u32) -> Asked {
+    pub fn request_entry(&self, purpose: Purpose, rung: Rung, heat: u32) -> Asked {
         let mut state = self.lock();
-        match state.entries.get(&purpose) {
+        let key = (purpose, rung);
+        match state.entries.get(&key) {
             Some(&known) => {
-                state.entry_heat.get(&purpose).into_iter().for_each(|place| {
+                state.entry_heat.get(&key).into_iter().for_each(|place| {
                     place.add(heat);
                 });
                 Asked::Before(known)
             }
             None => {
                 let place = Heat::alone(heat);
-                state.entries.insert(purpose, EntryCode::Requested);
-                state.entry_heat.insert(purpose, place.clone());
+                state.entries.insert(key, EntryCode::Requested);
+                state.entry_heat.insert(key, place.clone());
                 Asked::First(place)
             }
+        }
+    }
+
+    /// That code, where there is some; nothing is asked for.
+    pub fn ready_entry(&self, purpose: Purpose, rung: Rung) -> Option<*const u8> {
+        match self.lock().entries.get(&(purpose, rung)) {
+            Some(EntryCode::Ready(offset)) => Some(self.address(*offset)),
+            _ => None,
         }
     }
 
@@ -431,13 +466,24 @@ impl ModuleCode {
     pub fn forget_loops(&self, function: FuncIndex) -> bool {
         let mut state = self.lock();
         let before = state.entries.len();
-        state.entries.retain(|purpose, code| !matches!((purpose, code), (Purpose::Loop(of, _), EntryCode::Ready(_)) if *of == function));
+        let is_loop = |key: &(Purpose, Rung)| matches!(key, (Purpose::Loop(of, _), Rung::Last) if *of == function);
+        state.entries.retain(|key, code| !(is_loop(key) && matches!(code, EntryCode::Ready(_))));
         state.entries.len() < before
     }
 
-    /// Whether a function was compiled in this process.
-    pub fn has_installed(&self, function: FuncIndex) -> bool {
-        self.lock().installed.contains_key(&function)
+    /// Whether a function was compiled in this process, and so high.
+    pub fn has_installed(&self, function: FuncIndex, rung: Rung) -> bool {
+        self.lock().installed.get(&function).is_some_and(|installed| installed.0 >= rung)
+    }
+
+    /// Whether that code of a function could not be made.
+    pub fn has_failed(&self, function: FuncIndex, rung: Rung) -> bool {
+        self.lock().failed.contains(&(function, rung))
+    }
+
+    /// Where what gets hot climbs: by what it counts.
+    pub fn ladder(&self) -> Option<&Ladder> {
+        self.ladder.as_ref()
     }
 
     /// The side exits of its code so far.
@@ -446,13 +492,18 @@ impl ModuleCode {
     }
 
     /// What was counted of the functions, exits included.
-    pub fn counts(&self) -> WithExits {
-        self.exits.counts(self.counts.get().cloned())
+    pub fn counts(&self) -> WithExits<'_> {
+        self.exits.counts(self.counts.get().cloned(), Gathered::of(self))
     }
 
-    /// Whether counts of earlier runs were given.
+    /// Counts of earlier runs, where some were given.
+    pub fn earlier_counts(&self) -> Option<&(dyn BranchCounts + Send)> {
+        self.counts.get().map(|counts| &**counts)
+    }
+
+    /// Whether counts of earlier runs were given, or this one counts.
     pub fn has_counts(&self) -> bool {
-        self.counts.get().is_some()
+        self.counts.get().is_some() || self.ladder.is_some()
     }
 
     /// Whether the trampoline that code of this type needs before it can be entered is missing.
@@ -469,8 +520,15 @@ impl ModuleCode {
 
     /// Notes that there will be no code from this task.
     pub fn failed(&self, task: Task, reason: &str) {
-        if let Purpose::Loop(..) | Purpose::Bridge(..) = task.purpose {
-            self.lock().entries.insert(task.purpose, EntryCode::Failed);
+        let rung = Rung::of(task.tier);
+        match task.purpose {
+            Purpose::Loop(..) | Purpose::Bridge(..) => {
+                self.lock().entries.insert((task.purpose, rung), EntryCode::Failed);
+            }
+            Purpose::Function(function) => {
+                self.lock().failed.insert((function, rung));
+            }
+            Purpose::ToNative(_) | Purpose::ToInterpreter(_) | Purpose::TailToNative(_) => {}
         }
         self.tell(|| CompilationEvent::Failed { task, reason });
     }
@@ -524,22 +582,46 @@ impl ModuleCode {
             }
         }
         let mut state = self.lock();
-        for (purpose, offset) in placed() {
+        if units.iter().any(|(task, _)| Rung::of(task.tier) < Rung::Last) {
+            self.name_counters(&state);
+        }
+        for ((task, _), &offset) in units.iter().zip(offsets) {
+            let (purpose, rung) = (task.purpose, Rung::of(task.tier));
             match purpose {
-                Purpose::Function(function) => {
-                    state.installed.insert(function, offset);
-                    self.exits.arrived(function);
-                    for table in &state.jump_tables {
-                        // SAFETY: tables are detached before they go; they have an entry for each function of the module.
-                        unsafe { install(table.load(Ordering::Relaxed), function, offset) };
-                    }
-                }
+                Purpose::Function(function) => self.install_function(&mut state, function, rung, offset),
                 Purpose::Loop(..) | Purpose::Bridge(..) => {
-                    state.entries.insert(purpose, EntryCode::Ready(offset));
-                    state.entry_heat.remove(&purpose);
+                    state.entries.insert((purpose, rung), EntryCode::Ready(offset));
+                    state.entry_heat.remove(&(purpose, rung));
                 }
                 Purpose::ToNative(_) | Purpose::ToInterpreter(_) | Purpose::TailToNative(_) => {}
             }
+        }
+    }
+
+    /// Puts a function into the jump tables, unless something higher is there.
+    fn install_function(&self, state: &mut State, function: FuncIndex, rung: Rung, offset: i32) {
+        let below = state.installed.get(&function).map(|installed| installed.0);
+        if below.is_some_and(|below| below > rung) {
+            return;
+        }
+        match rung {
+            Rung::Last => self.exits.arrived(function),
+            Rung::Counting if below == Some(Rung::Light) => ladder::forget_light_counts(self, function),
+            Rung::Counting | Rung::Light => {}
+        }
+        state.installed.insert(function, (rung, offset));
+        for instance in &state.instances {
+            // SAFETY: instances are detached before they go; their tables have an entry for each function of the module.
+            unsafe { install(instance.jump_table.load(Ordering::Relaxed), function, offset) };
+        }
+    }
+
+    /// Has all instances know the counters, before code that counts can be reached.
+    fn name_counters(&self, state: &State) {
+        let Some(counts) = self.ladder.as_ref().map(|ladder| ladder.counts(&self.module)) else { return };
+        for instance in &state.instances {
+            // SAFETY: instances are detached before they go.
+            unsafe { name_counters(instance.vmctx.load(Ordering::Relaxed), counts) };
         }
     }
 }
@@ -552,6 +634,22 @@ fn publish_unit<'a>((task, code): &'a (Task, CompiledFunction)) -> PublishUnit<'
         Purpose::TailToNative(ty) => UnitKind::TailToNative(ty),
     };
     PublishUnit { code, kind, callable: batch::is_callable(*task).is_some() }
+}
+
+/// Has an instance count there.
+///
+/// # Safety
+/// `vmctx` is a living instance's; `counts` live as long as its module.
+unsafe fn name_counters(vmctx: *mut u8, counts: &OwnCounts) {
+    let pointers: [(usize, *mut u8); 3] = [
+        (header::PROFILE_ENTRIES, counts.entries().as_ptr().cast_mut().cast()),
+        (header::PROFILE_BRANCHES, counts.branches().as_ptr().cast_mut().cast()),
+        (header::PROFILE_SITES, counts.sites().cast()),
+    ];
+    for (offset, pointer) in pointers {
+        // SAFETY: by contract; the fields are read by code only that is reached behind a release store which follows.
+        unsafe { AtomicPtr::from_ptr(vmctx.add(offset).cast::<*mut u8>()) }.store(pointer, Ordering::Release);
+    }
 }
 
 /// Stores a jump-table entry so that whoever reads it sees the code.

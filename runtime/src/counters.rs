@@ -20,6 +20,8 @@ pub struct Counters {
     pub host: u64,
     /// Side exits: code that left a function in its middle for the interpreter.
     pub exits: u64,
+    /// Loops that were left in their middle for better code.
+    pub climbs: u64,
 }
 
 impl Counters {
@@ -31,12 +33,13 @@ impl Counters {
     }
 
     pub(crate) fn add(&mut self, other: &Counters) {
-        let Counters { cached, compiled, interpreted, host, exits } = *other;
+        let Counters { cached, compiled, interpreted, host, exits, climbs } = *other;
         self.cached += cached;
         self.compiled += compiled;
         self.interpreted += interpreted;
         self.host += host;
         self.exits += exits;
+        self.climbs += climbs;
     }
 }
 

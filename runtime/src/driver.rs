@@ -109,9 +109,11 @@ unsafe fn resume(store: *mut StoreInner, instance: *mut InstanceInner, function:
     // SAFETY: by contract.
     unsafe {
         (*store).vm.exit_pending = 0;
+        // Taken before anything may fail: what is left there would be taken for that of the next exit.
+        let better = std::mem::replace(&mut (*store).vm.exit_code, ptr::null());
         check_stack(store)?;
         (*store).counters.interpreted += 1;
-        interp::resume(store, instance, function, slots)
+        interp::resume(store, instance, function, better, slots)
     }
 }
 
@@ -328,6 +330,7 @@ pub unsafe extern "C" fn trap_hook(vm: *mut VmStore) {
         let code = TrapCode::from_byte((*vm).trap_code as u8).unwrap_or(TrapCode::Unreachable);
         // The trampoline on the way of a side exit may have found the stack at its end.
         (*vm).exit_pending = 0;
+        (*vm).exit_code = ptr::null();
         let backtrace = Backtrace::capture(store, true);
         (*store).pending = Some(Trap { reason: Reason::Trap(code), backtrace });
     }

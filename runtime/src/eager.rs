@@ -3,6 +3,7 @@
 use crate::batch::Batch;
 use crate::code::{Module, Purpose};
 use crate::jit;
+use crate::ladder::Rung;
 use std::time::Duration;
 use trjit_module::FuncIndex;
 
@@ -20,8 +21,10 @@ impl Module {
         let Ok(cached) = code.new_jump_table() else { return 0 };
         let defined = code.module().imported_functions()..code.module().function_count();
         let mut batch = Batch::default();
-        for function in defined.map(FuncIndex).filter(|&function| cached.get(function) == 0 && code.request(function, 0).is_some()) {
-            jit::compile(code, jit::task(code, Purpose::Function(function)), Duration::ZERO, &mut batch);
+        for function in
+            defined.map(FuncIndex).filter(|&function| cached.get(function) == 0 && code.request(Rung::Last, function, 0).is_some())
+        {
+            jit::compile(code, jit::task(code, Purpose::Function(function), Rung::Last), Duration::ZERO, &mut batch);
         }
         code.publish(&batch);
         self.compiled_functions() - before

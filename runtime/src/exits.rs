@@ -10,6 +10,7 @@ use crate::code::{ModuleCode, Purpose};
 use crate::events::CompilationEvent;
 use crate::instance::InstanceInner;
 use crate::jit;
+use crate::ladder::{Gathered, Rung};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use trjit_code::{BranchCounts, NoCounts, SiteTargets, Tier};
@@ -91,35 +92,49 @@ impl Exits {
         }
     }
 
+    /// Counting code was entered before the instruction at a position of a function, which no counter of that code knows.
+    pub fn entered(&self, function: FuncIndex, position: u32) {
+        *self.lock().taken.entry((function, position)).or_default() += 1;
+    }
+
     /// Those taken so far, beside what else was counted.
-    pub fn counts(&self, counted: Option<Arc<dyn BranchCounts + Send>>) -> WithExits {
-        WithExits { counted, taken: self.lock().taken.clone() }
+    pub fn counts<'a>(&self, counted: Option<Arc<dyn BranchCounts + Send>>, gathered: Option<Gathered<'a>>) -> WithExits<'a> {
+        WithExits { counted, gathered, taken: self.lock().taken.clone() }
     }
 }
 
-/// Counts of earlier runs, and the exits of this one.
-pub(crate) struct WithExits {
+/// Counts of earlier runs, and the exits of this one; for functions that those do not know, what this run has counted.
+pub(crate) struct WithExits<'a> {
     counted: Option<Arc<dyn BranchCounts + Send>>,
+    gathered: Option<Gathered<'a>>,
     taken: HashMap<(FuncIndex, u32), u64>,
 }
 
-impl WithExits {
+impl<'a> WithExits<'a> {
     fn counted(&self) -> &dyn BranchCounts {
         self.counted.as_ref().map_or(&NoCounts, |counted| &**counted)
     }
+
+    /// What this run has counted, where earlier ones do not know the function.
+    fn gathered(&self, function: FuncIndex) -> Option<&Gathered<'a>> {
+        self.gathered.as_ref().filter(|_| self.counted().entries(function).is_none())
+    }
 }
 
-impl BranchCounts for WithExits {
+impl BranchCounts for WithExits<'_> {
     fn entries(&self, function: FuncIndex) -> Option<u64> {
-        self.counted().entries(function)
+        match self.gathered(function) {
+            Some(gathered) => gathered.entries(function, &self.taken),
+            None => self.counted().entries(function),
+        }
     }
 
     fn taken(&self, function: FuncIndex, entry: u32) -> u64 {
-        self.counted().taken(function, entry)
+        self.gathered(function).map_or_else(|| self.counted().taken(function, entry), |gathered| gathered.taken(function, entry))
     }
 
     fn targets(&self, function: FuncIndex, site: u32) -> SiteTargets {
-        self.counted().targets(function, site)
+        self.gathered(function).map_or_else(|| self.counted().targets(function, site), |gathered| gathered.targets(function, site))
     }
 
     fn exits(&self, function: FuncIndex, position: u32) -> u64 {
@@ -147,17 +162,17 @@ pub(crate) fn taken(instance: &InstanceInner, exit: SideExit) -> *const u8 {
     if let Some(anew) = outdated.filter(|&anew| anew <= tunables.renewals.saturating_add(1)) {
         renew(code, exit.left, anew, tunables.renewals);
     }
-    if wanted { jit::entry_at(code, Purpose::Bridge(function, position), 1) } else { std::ptr::null() }
+    if wanted { jit::entry_at(code, Purpose::Bridge(function, position), Rung::Last, 1) } else { std::ptr::null() }
 }
 
 /// Has a function's code made anew; what runs in the old one goes on there.
 fn renew(code: &Arc<ModuleCode>, function: FuncIndex, anew: u32, renewals: u32) {
     let how = if anew <= renewals { "with fewer exits" } else { "without exits" };
     let reason = format!("its side exits were taken too often; it is made anew {how}");
-    if code.forget_loops(function) | code.has_installed(function) {
+    if code.forget_loops(function) | code.has_installed(function, Rung::Last) {
         code.tell(|| CompilationEvent::Withdrawn { function, tier: Tier::T4, reason: &reason });
     }
-    if code.has_installed(function) {
+    if code.has_installed(function, Rung::Last) {
         code.exits().wait_for(function);
         jit::renew(code, function);
     }
@@ -179,7 +194,7 @@ mod tests {
         assert_eq!([(); 3].map(|()| exits.count(exit, 3).1), [None, None, Some(3)]);
         assert!(exits.may_speculate(FuncIndex(2), 3) && !exits.may_speculate(FuncIndex(2), 2));
         assert!(exits.may_speculate(FuncIndex(1), 0), "its own code was never left");
-        let counts = exits.counts(None);
+        let counts = exits.counts(None, None);
         assert_eq!((counts.exits(FuncIndex(1), 40), counts.exits(FuncIndex(1), 41), counts.entries(FuncIndex(1))), (19, 0, None));
     }
 }

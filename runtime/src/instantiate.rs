@@ -55,6 +55,7 @@ pub(crate) unsafe fn instantiate(
         define_memories(store, &mut instance, limits)?;
         define_tables(store, &mut instance, limits)?;
         fill_vmctx(store, &mut instance);
+        code.attach(&instance.jump_table, instance.vmctx());
         let address: *mut InstanceInner = &raw mut *instance;
         (*store).instances.push(instance);
         let instance = address;
@@ -118,7 +119,6 @@ unsafe fn allocate(store: *mut StoreInner, code: &Arc<ModuleCode>, imports: Impo
             unsafe { instance.write(offset, *global) };
         }
     }
-    code.attach(&instance.jump_table);
     Ok(instance)
 }
 
@@ -192,6 +192,7 @@ unsafe fn fill_vmctx(store: *mut StoreInner, instance: &mut InstanceInner) {
         Some(recorder) => (recorder.entries().as_ptr(), recorder.branches().as_ptr(), recorder.sites()),
         None => (ptr::null(), ptr::null(), ptr::null_mut()),
     };
+    let tunables = code.engine().tunables();
     let header = VmHeader {
         magic: VMCTX_MAGIC,
         callee: 0,
@@ -211,7 +212,8 @@ unsafe fn fill_vmctx(store: *mut StoreInner, instance: &mut InstanceInner) {
         profile_entries: profile_entries.cast_mut().cast(),
         profile_branches: profile_branches.cast_mut().cast(),
         profile_sites,
-        reserved: 0,
+        entries_mask: mask(tunables.profile_calls),
+        back_edges_mask: mask(tunables.profile_loops),
     };
     // SAFETY: the layout's offsets lie in the vmctx, and nothing runs yet.
     unsafe {
@@ -230,6 +232,11 @@ unsafe fn fill_vmctx(store: *mut StoreInner, instance: &mut InstanceInner) {
             instance.write(layout.import(at as u32), import_entry(instance, at as u32, *import));
         }
     }
+}
+
+/// The mask that leaves no bit of every so manieth count.
+fn mask(every: u32) -> u32 {
+    every.max(1).checked_next_power_of_two().unwrap_or(1 << 31) - 1
 }
 
 /// How compiled code reaches an imported function: host functions through this instance's own lazy stub, others through the exporter's jump table.

@@ -5,15 +5,20 @@ use crate::batch::{Batch, Reachable};
 use crate::code::{Asked, EntryCode, ModuleCode, Purpose};
 use crate::events::{CompilationEvent, Stopwatch, Task};
 use crate::instance::InstanceInner;
+use crate::ladder::{self, Rung};
 use crate::queue::{Heat, Job};
 use std::sync::Arc;
 use std::time::Duration;
 use trjit_code::{CompileError, CompileRequest, CompiledFunction, Entry, Tier};
 use trjit_module::FuncIndex;
 
+/// Makes a crossing on another thread, and waits for it.
+pub(crate) fn make_crossing(code: &ModuleCode, purpose: Purpose) {
+    compile_elsewhere(code, task(code, purpose, Rung::Last));
+}
+
 /// Compiles and publishes on another thread, and waits for it: the code generator needs more stack than a guest may have left.
-pub(crate) fn compile_elsewhere(code: &ModuleCode, purpose: Purpose) {
-    let task = task(code, purpose);
+fn compile_elsewhere(code: &ModuleCode, task: Task) {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("trjit-compile".to_string());
         // Without a thread there is no code; the callers can do without.
@@ -25,10 +30,12 @@ pub(crate) fn compile_elsewhere(code: &ModuleCode, purpose: Purpose) {
     });
 }
 
-/// A new task for a purpose.
-pub(crate) fn task(code: &ModuleCode, purpose: Purpose) -> Task {
+/// A new task for a purpose, which has rungs where it is a function or a loop.
+pub(crate) fn task(code: &ModuleCode, purpose: Purpose, rung: Rung) -> Task {
     let tier = match purpose {
         Purpose::Function(_) | Purpose::Loop(..) | Purpose::Bridge(..) if code.recording().is_some() => Some(Tier::A3),
+        Purpose::Function(_) | Purpose::Loop(..) if rung == Rung::Light => Some(Tier::T2),
+        Purpose::Function(_) | Purpose::Loop(..) if rung == Rung::Counting => Some(Tier::T3),
         Purpose::Function(function) | Purpose::Loop(function, _) if speculates(code, function) => Some(Tier::T4),
         Purpose::Function(_) | Purpose::Loop(..) | Purpose::Bridge(..) => Some(Tier::Ap4),
         Purpose::ToNative(_) | Purpose::ToInterpreter(_) | Purpose::TailToNative(_) => None,
@@ -68,7 +75,7 @@ fn add_trampoline(code: &ModuleCode, function: FuncIndex, batch: &mut Batch<'_>)
     if !code.misses_to_native(ty) || batch.has(trampoline) {
         return true;
     }
-    compile(code, task(code, trampoline), Duration::ZERO, batch);
+    compile(code, task(code, trampoline, Rung::Last), Duration::ZERO, batch);
     batch.has(trampoline)
 }
 
@@ -91,32 +98,74 @@ fn translate(code: &ModuleCode, task: Task, batch: &Batch<'_>) -> Option<Result<
 }
 
 /// Has something done, by the threads or at once.
-fn submit(code: &Arc<ModuleCode>, purpose: Purpose, heat: Heat) {
+fn submit(code: &Arc<ModuleCode>, purpose: Purpose, rung: Rung, heat: Heat) {
+    let task = task(code, purpose, rung);
     if code.engine().tunables().background {
-        let task = task(code, purpose);
         code.tell(|| CompilationEvent::Requested { task, heat: heat.get() });
         let job = Job { code: Arc::downgrade(code), task, heat, waiting: Stopwatch::start(code.engine()) };
         if code.engine().jit().submit(job) {
             return;
         }
     }
-    compile_elsewhere(code, purpose);
+    compile_elsewhere(code, task);
 }
 
-/// A function has become hot: `heat` more calls and back-edges were counted. Asks for its code the first time; it appears in the jump tables when it is ready.
+/// A function has become hot in the interpreter: `heat` more calls and back-edges were counted. Asks for its code the first time; it appears in the jump tables when it is ready.
 pub(crate) fn request_function(instance: &InstanceInner, function: FuncIndex, heat: u32) {
     let code = &instance.code;
-    if code.engine().compiler().is_some()
-        && code.takes_code()
-        && let Some(heat) = code.request(function, heat)
-    {
-        submit(code, Purpose::Function(function), heat);
+    if code.engine().compiler().is_some() && code.takes_code() {
+        request_at(code, function, ladder::first_rung(code, function), heat);
     }
+}
+
+fn request_at(code: &Arc<ModuleCode>, function: FuncIndex, rung: Rung, heat: u32) {
+    if let Some(heat) = code.request(rung, function, heat) {
+        submit(code, Purpose::Function(function), rung, heat);
+    }
+}
+
+/// Counting code of a function at a tier was entered often once more.
+pub(crate) fn climb(instance: &InstanceInner, function: FuncIndex, tier_number: u32) {
+    let code = &instance.code;
+    if code.takes_code() {
+        request_at(code, function, Rung::above(tier_number), code.engine().tunables().profile_calls);
+    }
+}
+
+/// Counting code of a function at a tier went often once more to a loop whose first instruction stands at `position`: better code to go on in there, or null.
+pub(crate) fn climb_loop(instance: &InstanceInner, function: FuncIndex, position: u32, tier_number: u32) -> *const u8 {
+    let code = &instance.code;
+    if !code.takes_code() {
+        return std::ptr::null();
+    }
+    let (purpose, above) = (Purpose::Loop(function, position), Rung::above(tier_number));
+    if let Some(best) = code.ready_entry(purpose, Rung::Last) {
+        return best;
+    }
+    let heat = code.engine().tunables().profile_loops;
+    let has_next = || code.has_installed(function, above) || code.has_failed(function, above);
+    if ladder::is_entered_often(code, function) && !has_next() {
+        request_at(code, function, above, heat);
+        return std::ptr::null();
+    }
+    loop_at(code, purpose, above, heat)
+}
+
+/// As [`entry_at`] for a loop; notes where counting code is entered.
+fn loop_at(code: &Arc<ModuleCode>, purpose: Purpose, rung: Rung, heat: u32) -> *const u8 {
+    let found = entry_at(code, purpose, rung, heat);
+    if let Purpose::Loop(function, position) = purpose
+        && rung == Rung::Counting
+        && !found.is_null()
+    {
+        code.exits().entered(function, position);
+    }
+    found
 }
 
 /// Has a function's code made anew, which replaces the old one in the jump tables.
 pub(crate) fn renew(code: &Arc<ModuleCode>, function: FuncIndex) {
-    submit(code, Purpose::Function(function), Heat::alone(code.engine().tunables().renewal_threshold));
+    submit(code, Purpose::Function(function), Rung::Last, Heat::alone(code.engine().tunables().renewal_threshold));
 }
 
 /// Code for the loop whose first instruction stands at `offset`, or null; see [`entry_at`].
@@ -125,17 +174,24 @@ pub(crate) fn loop_entry(instance: &InstanceInner, function: FuncIndex, offset: 
     if code.engine().compiler().is_none() || !code.takes_code() {
         return std::ptr::null();
     }
-    entry_at(code, Purpose::Loop(function, offset), heat)
+    let purpose = Purpose::Loop(function, offset);
+    let rung = ladder::first_rung(code, function);
+    if rung < Rung::Last
+        && let Some(best) = code.ready_entry(purpose, Rung::Last)
+    {
+        return best;
+    }
+    loop_at(code, purpose, rung, heat)
 }
 
 /// Code of a loop or a bridge, or null; asks for it the first time. `heat` more calls, back-edges and exits of its function were counted.
-pub(crate) fn entry_at(code: &Arc<ModuleCode>, purpose: Purpose, heat: u32) -> *const u8 {
-    let mut asked = code.request_entry(purpose, heat);
+pub(crate) fn entry_at(code: &Arc<ModuleCode>, purpose: Purpose, rung: Rung, heat: u32) -> *const u8 {
+    let mut asked = code.request_entry(purpose, rung, heat);
     if let Asked::First(heat) = asked {
-        submit(code, purpose, heat);
+        submit(code, purpose, rung, heat);
         asked = match code.engine().tunables().background {
             true => Asked::Before(EntryCode::Requested),
-            false => code.request_entry(purpose, 0),
+            false => code.request_entry(purpose, rung, 0),
         };
     }
     match asked {

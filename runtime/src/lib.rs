@@ -36,6 +36,7 @@ mod instance;
 mod instantiate;
 mod interp;
 mod jit;
+mod ladder;
 mod limits;
 mod linker;
 mod matching;

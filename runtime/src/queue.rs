@@ -83,6 +83,11 @@ impl JitQueue {
         JitQueue { shared: Arc::default(), threads }
     }
 
+    /// How many jobs nobody has begun with.
+    pub fn waiting(&self) -> usize {
+        self.shared.lock().waiting.len()
+    }
+
     /// Puts a job into the queue. False where nobody will do it, since the system gives no thread.
     pub fn submit(&self, job: Job) -> bool {
         let mut state = self.shared.lock();

@@ -106,6 +106,16 @@ tunables! {
     background: bool = true, "y or n";
     /// Compiling threads, started as there is work for them; 0 stands for one a CPU that the process may use, less the guest's, and one at least.
     compile_threads: usize = 0, "threads";
+    /// Whether what gets hot is first compiled with counters in it (tier T3), and by what they count when it stays hot; else it is compiled once, without counts.
+    tiered: bool = false, "y or n";
+    /// Calls of a function's counting code before it is compiled by the counts; rounded up to a power of two.
+    profile_calls: u32 = 2048, "calls";
+    /// Branches back to a loop of counting code before its function, or the loop, is compiled by the counts; rounded up to a power of two.
+    profile_loops: u32 = 16384, "back-edges";
+    /// Functions up to this size that neither loop nor call get no counting code: counts would tell nothing about them.
+    trivial_wasm: usize = 48, "bytes of wasm";
+    /// Where so many compilations wait, what gets hot is compiled at tier T2 first, which is the fastest to compile and counts only whether it stays hot.
+    light_queue: usize = 1000, "compilations";
     /// Whether code compiled in the process is speculative (tier T4) where counts of earlier runs are given; it leaves for the interpreter where they say that nothing is executed.
     speculate: bool = false, "y or n";
     /// Side exits to one place before code that goes on from there, a bridge, is asked for.

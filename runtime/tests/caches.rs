@@ -74,17 +74,17 @@ fn what_was_trained_is_served_by_the_cache() -> Result {
     let (results, counters, interpreted) = serve(&engine, &module, &[("twice", 3), ("twice", 5)])?;
     assert_eq!(results, [13, 31]);
     // `square` is called by cached code: no entry.
-    assert_eq!(counters, Counters { cached: 2, compiled: 0, interpreted: 0, host: 2, exits: 0 });
+    assert_eq!(counters, Counters { cached: 2, compiled: 0, interpreted: 0, host: 2, exits: 0, climbs: 0 });
     assert_eq!((counters.cached_share(), interpreted), (1.0, vec![]));
 
     // `cold` enters the interpreter, which stays in `colder` and enters the cache for `square`.
     let (results, counters, interpreted) = serve(&engine, &module, &[("cold", 3)])?;
     assert_eq!(results, [-9]);
-    assert_eq!(counters, Counters { cached: 1, compiled: 0, interpreted: 1, host: 0, exits: 0 });
+    assert_eq!(counters, Counters { cached: 1, compiled: 0, interpreted: 1, host: 0, exits: 0, climbs: 0 });
     assert_eq!((counters.cached_share(), interpreted), (0.5, vec![FuncIndex(3), FuncIndex(4)]));
 
     let all = engine.counters();
-    assert_eq!((all.calls, all.caches_used), (Counters { cached: 3, compiled: 0, interpreted: 1, host: 2, exits: 0 }, 1));
+    assert_eq!((all.calls, all.caches_used), (Counters { cached: 3, compiled: 0, interpreted: 1, host: 2, exits: 0, climbs: 0 }, 1));
     assert_eq!(all.refusals, [].into());
     Ok(())
 }
@@ -95,7 +95,7 @@ fn without_a_cache_the_interpreter_is_counted() -> Result {
     let engine = Engine::new(Config::new());
     let module = Module::new(&engine, world.wasm.clone())?;
     let (_, counters, interpreted) = serve(&engine, &module, &[("twice", 3)])?;
-    assert_eq!(counters, Counters { cached: 0, compiled: 0, interpreted: 1, host: 1, exits: 0 });
+    assert_eq!(counters, Counters { cached: 0, compiled: 0, interpreted: 1, host: 1, exits: 0, climbs: 0 });
     assert_eq!((counters.cached_share(), interpreted), (0.0, vec![FuncIndex(1), FuncIndex(2)]));
     assert_eq!(Counters::default().cached_share(), 0.0);
     Ok(())

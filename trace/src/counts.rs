@@ -4,7 +4,8 @@
 
 use crate::call_targets::{CallTargets, LiveTargets};
 use std::sync::atomic::{AtomicU64, Ordering};
-use trjit_module::Module;
+use trjit_module::vm::VmCallTargets;
+use trjit_module::{FuncIndex, Module};
 
 /// Counters of this moment, or what came between two moments.
 #[derive(Clone, Debug, Default)]
@@ -73,5 +74,43 @@ impl LiveCounts {
     pub fn look(&self) -> Counts {
         let plain = |live: &[AtomicU64]| live.iter().map(|counter| counter.load(Ordering::Relaxed)).collect();
         Counts { entries: plain(&self.entries), branches: plain(&self.branches), sites: self.sites.iter().map(LiveTargets::look).collect() }
+    }
+}
+
+/// Counters that belong to no recording: what code counts for the process that it runs in.
+#[derive(Debug)]
+pub struct OwnCounts(LiveCounts);
+
+impl OwnCounts {
+    /// All zero, for any number of instances of a module.
+    pub fn new(module: &Module) -> OwnCounts {
+        OwnCounts(LiveCounts::new(module))
+    }
+
+    /// Invocation counters, by [`DefinedFuncIndex`](trjit_module::DefinedFuncIndex).
+    pub fn entries(&self) -> &[AtomicU64] {
+        &self.0.entries
+    }
+
+    /// Counters of taken branches, by position in the side table of the module.
+    pub fn branches(&self) -> &[AtomicU64] {
+        &self.0.branches
+    }
+
+    /// Targets of indirect call sites, by the site's number, for compiled code.
+    pub fn sites(&self) -> *mut VmCallTargets {
+        self.0.sites.as_ptr().cast_mut().cast()
+    }
+
+    /// Counts a call at an indirect call site; `None` is a function of another instance.
+    pub fn record_indirect(&self, site: u32, target: Option<FuncIndex>) {
+        if let Some(targets) = self.0.sites.get(site as usize) {
+            targets.record(target);
+        }
+    }
+
+    /// What a site has called so far.
+    pub fn targets(&self, site: u32) -> CallTargets {
+        self.0.sites.get(site as usize).map(LiveTargets::look).unwrap_or_default()
     }
 }

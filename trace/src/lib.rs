@@ -53,6 +53,7 @@ pub use codec::{FORMAT_VERSION, FormatError, MAX_PAYLOAD, varint};
 pub use contribution::{Contributions, Needed, Selection};
 pub use difference::{Change, Difference, Side};
 pub use fates::Fate;
+pub use counts::OwnCounts;
 pub use file::FileError;
 pub use identity::FunctionIdentity;
 pub use merge::{MergeError, Merger};

@@ -169,7 +169,7 @@ pub struct Explain {
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
     /// Of a module: compile it for this tier, whatever the plan says. T4 leaves for the interpreter where the profile says nothing is executed.
-    #[arg(long, value_name = "TIER", value_parser = ["A1", "A3", "AP4", "T4"])]
+    #[arg(long, value_name = "TIER", value_parser = ["A1", "T2", "A3", "T3", "AP4", "T4"])]
     pub tier: Option<String>,
     /// Of a module: the CPUs that the code is for, as of `assemble`.
     #[arg(long, value_name = "LEVEL", default_value = "native")]

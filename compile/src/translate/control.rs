@@ -58,7 +58,7 @@ impl<'a> Translator<'a, '_> {
         if spilled {
             self.reload_below(first);
         }
-        self.push_frame(FrameKind::Loop { header }, sig, spilled);
+        self.push_frame(FrameKind::Loop { header, first: inner, entry: self.entries.end, asking: None }, sig, spilled);
         self.check_fuel(inner)
     }
 
@@ -69,7 +69,7 @@ impl<'a> Translator<'a, '_> {
         let params = self.stack[first..].to_vec();
         let then_block = self.b.create_block();
         let else_block = self.b.create_block();
-        let otherwise = if self.counts() { self.b.create_block() } else { else_block };
+        let otherwise = if self.counts_branches() { self.b.create_block() } else { else_block };
         self.b.ins().brif(condition, then_block, &[], otherwise, &[]);
         self.b.seal_block(then_block);
         if otherwise != else_block {
@@ -111,7 +111,11 @@ impl<'a> Translator<'a, '_> {
     pub(super) fn end(&mut self) -> Res<()> {
         let frame = self.frames.last_mut().ok_or_else(no_frame)?;
         match &mut frame.kind {
-            FrameKind::Loop { header } => self.b.seal_block(*header),
+            FrameKind::Loop { header, .. } => {
+                let header = *header;
+                self.end_asking()?;
+                self.b.seal_block(header);
+            }
             FrameKind::If { seen_else: false, .. } => {
                 // An `else` without instructions: the parameters are the results.
                 self.start_else()?;
@@ -176,7 +180,7 @@ impl<'a> Translator<'a, '_> {
         let at = (self.frames.len() - 1).checked_sub(depth as usize).ok_or_else(no_frame)?;
         let first = self.widen_top(self.frames[at].branch_arity())?;
         let block = match self.frames[at].kind {
-            FrameKind::Loop { header } => header,
+            FrameKind::Loop { header, .. } => header,
             FrameKind::Block | FrameKind::Try | FrameKind::If { .. } => self.next_of(at)?,
         };
         self.set_branch_args(first);
@@ -185,9 +189,8 @@ impl<'a> Translator<'a, '_> {
 
     /// `entry`: the branch's in the function's side table.
     pub(super) fn br(&mut self, depth: u32, entry: u32) -> Res<()> {
-        self.count_branch(entry)?;
         let target = self.branch_target(depth)?;
-        self.b.ins().jump(target, &self.branch_args);
+        self.take_branch(depth, entry, target)?;
         self.reachable = false;
         Ok(())
     }
@@ -195,13 +198,13 @@ impl<'a> Translator<'a, '_> {
     pub(super) fn br_if(&mut self, depth: u32) -> Res<()> {
         let condition = self.pop_condition()?;
         let target = self.branch_target(depth)?;
-        self.branch_when(condition, true, target)
+        self.branch_when(condition, true, depth, target)
     }
 
-    /// Branches to `target` with the prepared arguments when the condition is (not) 0, else goes on in a new block.
-    fn branch_when(&mut self, condition: Value, is_true: bool, target: Block) -> Res<()> {
+    /// Branches to `target`, the block of a label, with the prepared arguments when the condition is (not) 0, else goes on in a new block.
+    fn branch_when(&mut self, condition: Value, is_true: bool, depth: u32, target: Block) -> Res<()> {
         let otherwise = self.b.create_block();
-        let taken = if self.counts() { self.b.create_block() } else { target };
+        let taken = if self.counts_branches_to(depth) { self.b.create_block() } else { target };
         let args = if taken == target { &self.branch_args[..] } else { &[] };
         match is_true {
             true => self.b.ins().brif(condition, taken, args, otherwise, &[]),
@@ -211,8 +214,7 @@ impl<'a> Translator<'a, '_> {
         if taken != target {
             self.b.seal_block(taken);
             self.b.switch_to_block(taken);
-            self.count_branch(self.entries.start)?;
-            self.b.ins().jump(target, &self.branch_args);
+            self.take_branch(depth, self.entries.start, target)?;
         }
         self.b.switch_to_block(otherwise);
         Ok(())
@@ -222,7 +224,7 @@ impl<'a> Translator<'a, '_> {
     pub(super) fn br_on_null(&mut self, depth: u32) -> Res<()> {
         let reference = self.pop()?;
         let target = self.branch_target(depth)?;
-        self.branch_when(reference, false, target)?;
+        self.branch_when(reference, false, depth, target)?;
         self.push(reference);
         Ok(())
     }
@@ -233,7 +235,7 @@ impl<'a> Translator<'a, '_> {
         self.push(reference);
         let target = self.branch_target(depth)?;
         self.stack.pop();
-        self.branch_when(reference, true, target)
+        self.branch_when(reference, true, depth, target)
     }
 
     /// Labels that take values get a block of their own on the way, one a label, so that a table with many entries does not hold the values many times. Where
@@ -247,10 +249,10 @@ impl<'a> Translator<'a, '_> {
             let depth = depth?;
             let known = *edge_of_depth.get(depth as usize).ok_or_else(no_frame)?;
             let block = match known {
-                Some(block) if !self.counts() => block,
+                Some(block) if !self.counts_branches_to(depth) => block,
                 _ => {
                     let target = self.branch_target(depth)?;
-                    let is_direct = self.branch_args.is_empty() && !self.counts();
+                    let is_direct = self.branch_args.is_empty() && !self.counts_branches_to(depth);
                     let block = if is_direct { target } else { self.b.create_block() };
                     if block != target {
                         edges.push(Edge { depth, entry, block });

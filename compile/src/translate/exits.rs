@@ -50,7 +50,7 @@ impl Translator<'_, '_> {
         Ok(())
     }
 
-    fn leave(&mut self, function: FuncIndex, position: u32) -> Res<()> {
+    pub(super) fn leave(&mut self, function: FuncIndex, position: u32) -> Res<()> {
         self.set_position_of_exit(position);
         let vm_store = self.env.store(&mut self.b)?;
         // Straight code goes on there, and is charged for as a whole.

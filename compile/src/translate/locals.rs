@@ -40,7 +40,7 @@ impl Translator<'_, '_> {
     /// Declares all locals; `local_init` has to follow for each.
     pub(super) fn declare_locals(&mut self, tier: Tier, types: &[Type]) {
         self.locals = match tier {
-            Tier::A1 if !types.is_empty() => {
+            Tier::A1 | Tier::T2 if !types.is_empty() => {
                 let stride = if types.iter().any(|ty| ty.is_vector()) { 16 } else { 8 };
                 let size = types.len() as u32 * stride;
                 let data = StackSlotData::new(StackSlotKind::ExplicitSlot, size, stride.trailing_zeros() as u8);
@@ -48,7 +48,9 @@ impl Translator<'_, '_> {
                 let known = vec![None; types.len()];
                 Locals::Slots { area, stride: stride as i32, types, known }
             }
-            Tier::A1 | Tier::A3 | Tier::Ap4 | Tier::T4 => Locals::Variables(types.iter().map(|&ty| self.b.declare_var(ty)).collect()),
+            Tier::A1 | Tier::T2 | Tier::A3 | Tier::T3 | Tier::Ap4 | Tier::T4 => {
+                Locals::Variables(types.iter().map(|&ty| self.b.declare_var(ty)).collect())
+            }
         };
     }
 

@@ -10,6 +10,7 @@
 
 mod atomics;
 mod calls;
+mod climbing;
 mod control;
 mod counting;
 mod exceptions;

@@ -42,8 +42,8 @@ pub unsafe fn interpret(
     }
 }
 
-/// Goes on with a function whose code has left it in its middle: its frame stands at `VmStore::exit_slots`, what is next in the fields beside. Results as [`interpret`]'s.
-/// That is no entry of the function.
+/// Goes on with a function whose code has left it in its middle: its frame stands at `VmStore::exit_slots`, what is next in the fields beside, `better` is what
+/// `VmStore::exit_code` was. Results as [`interpret`]'s. That is no entry of the function.
 ///
 /// # Safety
 /// As [`interpret`]; the frame is one of `function`.
@@ -51,6 +51,7 @@ pub unsafe fn resume(
     store: *mut StoreInner,
     instance: *mut InstanceInner,
     function: FuncIndex,
+    better: *const u8,
     slots: *mut u64,
 ) -> Result<Outcome, Unwinding> {
     // SAFETY: by contract; the frame fits where a whole one fits.
@@ -64,7 +65,7 @@ pub unsafe fn resume(
         if !out::has_code(&raw mut cx, function) {
             return Err(out::code_is_missing(&raw mut cx, function));
         }
-        let begin = if has_bridge(&raw mut cx) { Begin::Bridge } else { Begin::Middle };
+        let begin = if has_bridge(&raw mut cx, better) { Begin::Bridge } else { Begin::Middle };
         run_activation(store, instance, &raw mut cx, begin, slots)
     }
 }
@@ -294,7 +295,8 @@ unsafe fn after_code<P: Probe>(store: *mut StoreInner, cx: *mut Cx) -> Result<Op
         let mut ended = enter_code(store, cx);
         while let Ok(ended::EXIT) = ended {
             go_to_exit(cx);
-            if !has_bridge(cx) {
+            let better = std::mem::replace(&mut (*store).vm.exit_code, std::ptr::null());
+            if !has_bridge(cx, better) {
                 return Ok(None);
             }
             // Bridges may lead to loops, and these to bridges.
@@ -336,7 +338,6 @@ unsafe fn go_to_exit(cx: *mut Cx) {
     unsafe {
         let vm = (*cx).vm_store;
         let record = &*(*cx).record();
-        (*(*cx).store).counters.exits += 1;
         (*cx).ip = (*cx).code.add((*vm).exit_position as usize);
         (*cx).sp = (*cx).fp.add((*vm).exit_used as usize * (*cx).slot_words);
         (*cx).st = (*cx).side_table.add((record.side_table_start + (*vm).exit_entry) as usize);
@@ -344,13 +345,19 @@ unsafe fn go_to_exit(cx: *mut Cx) {
     }
 }
 
-/// Whether there is code for where the current frame was just left.
+/// Whether there is code for where the current frame was just left: the `better` one that it was left for, or a bridge.
 ///
 /// # Safety
-/// `VmStore` tells of a side exit of the running function.
-unsafe fn has_bridge(cx: *mut Cx) -> bool {
+/// `VmStore` tells of a side exit of the running function; `better` is code for its position, or null.
+unsafe fn has_bridge(cx: *mut Cx, better: *const u8) -> bool {
     // SAFETY: by contract; instances live as long as their store.
     unsafe {
+        if !better.is_null() {
+            (*(*cx).store).counters.climbs += 1;
+            (*cx).osr_entry = better;
+            return true;
+        }
+        (*(*cx).store).counters.exits += 1;
         let exit = SideExit::noted(&*(*cx).vm_store, (*cx).func());
         (*cx).osr_entry = exits::taken(&*out::instance_of((*cx).vmctx), exit);
         let has_code = !(*cx).osr_entry.is_null();

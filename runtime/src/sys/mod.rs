@@ -43,7 +43,7 @@ macro_rules! builtin_shims {
     ($module:path) => {
         $crate::sys::builtin_shims! { @all $module;
             enter_interpreter raise memory_grow memory_copy memory_fill memory_init data_drop table_get table_set table_grow table_fill table_copy
-            table_init elem_drop ref_func record_indirect alloc_exception activate_exception throw_ref memory_atomic_wait32 memory_atomic_wait64 memory_atomic_notify ceil_f32 floor_f32 trunc_f32 nearest_f32 ceil_f64 floor_f64 trunc_f64 nearest_f64
+            table_init elem_drop ref_func record_indirect climb climb_loop alloc_exception activate_exception throw_ref memory_atomic_wait32 memory_atomic_wait64 memory_atomic_notify ceil_f32 floor_f32 trunc_f32 nearest_f32 ceil_f64 floor_f64 trunc_f64 nearest_f64
         }
     };
     (@all $module:path; $($name:ident)*) => {

@@ -152,6 +152,6 @@ pub mod implementations {
 
     others! {
         enter_interpreter raise memory_copy memory_fill memory_init data_drop table_get table_set table_grow table_fill table_copy table_init elem_drop
-        ref_func record_indirect alloc_exception activate_exception throw_ref memory_atomic_wait32 memory_atomic_wait64 memory_atomic_notify ceil_f32 floor_f32 trunc_f32 nearest_f32 ceil_f64 floor_f64 trunc_f64 nearest_f64
+        ref_func record_indirect climb climb_loop alloc_exception activate_exception throw_ref memory_atomic_wait32 memory_atomic_wait64 memory_atomic_notify ceil_f32 floor_f32 trunc_f32 nearest_f32 ceil_f64 floor_f64 trunc_f64 nearest_f64
     }
 }
