@@ -41,9 +41,15 @@ pub enum Mode {
     Bridged(u64),
     /// As `JitWarm`, speculatively by counts that were made up with this seed: exits have their bridges, and code is made anew, after some times without exits.
     Renewed(u64),
+    /// As `JitWarm`, with counters first (by way of T2, or not), then at once by what these counted, at this tier: left at each loop's first branches back.
+    Climbing(Light, Tier),
     /// What a training run recorded from a cache; the rest interpreted, then compiled.
     Trained,
 }
+
+/// Whether code begins at T2.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Light(pub bool);
 
 impl Mode {
     pub const ALL: &'static [Mode] = &[
@@ -67,6 +73,8 @@ impl Mode {
         Mode::Bridged(1),
         Mode::Bridged(5),
         Mode::Renewed(3),
+        Mode::Climbing(Light(false), Tier::Ap4),
+        Mode::Climbing(Light(true), Tier::T4),
         Mode::Trained,
     ];
 
@@ -98,7 +106,7 @@ impl Mode {
             Mode::CacheEverySecond(parity) => cached(None, Some(parity), None),
             Mode::Inlined(seed) => from_cache(None, &steered(Some(Tier::Ap4), None, refusals).counting(MadeUpCounts { seed })),
             Mode::Trained => cached(None, None, profile),
-            Mode::Interpreter | Mode::JitWarm(_) | Mode::JitEverySecond(_) | Mode::Exits(_) | Mode::Bridged(_) => {
+            Mode::Interpreter | Mode::JitWarm(_) | Mode::JitEverySecond(_) | Mode::Exits(_) | Mode::Bridged(_) | Mode::Climbing(..) => {
                 Ok(Module::from_parsed(engine, parsed.clone())?)
             }
             Mode::Renewed(seed) => {
@@ -125,10 +133,10 @@ impl Mode {
             Mode::JitEverySecond(parity) => (None, Some(parity), MemoryStyle::Reserved),
             Mode::Trained => (None, None, MemoryStyle::Reserved),
             Mode::Speculative(_) | Mode::Exits(_) | Mode::Bridged(_) => (Some(Tier::T4), None, MemoryStyle::Reserved),
-            Mode::Renewed(_) => (None, None, MemoryStyle::Reserved),
+            Mode::Renewed(_) | Mode::Climbing(..) => (None, None, MemoryStyle::Reserved),
         };
         let config = config(Some(Arc::new(self.counting(steered(tier, parity, refusals)))));
-        let config = Config { tunables: self.speculating(config.tunables), ..config };
+        let config = Config { tunables: self.climbing(self.speculating(config.tunables)), ..config };
         Engine::new(Config { settings: Settings { memory: style, ..config.settings }, ..config })
     }
 }
@@ -142,6 +150,14 @@ impl Mode {
             Mode::JitEverySecond(parity) => compiler.counting(MadeUpCounts { seed: 3 + u64::from(parity) }),
             _ => compiler,
         }
+    }
+
+    /// How code climbs.
+    fn climbing(self, tunables: Tunables) -> Tunables {
+        let Mode::Climbing(Light(light), tier) = self else { return tunables };
+        let light_queue = if light { 0 } else { usize::MAX };
+        let speculate = tier == Tier::T4;
+        Tunables { tiered: true, profile_calls: 1, profile_loops: 1, trivial_wasm: 0, light_queue, speculate, ..tunables }
     }
 
     /// What follows from side exits.

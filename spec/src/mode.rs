@@ -21,6 +21,8 @@ pub enum Mode {
     A1,
     /// Recorded: every function at A3 behind its first call, loops at their first back-edge.
     A3,
+    /// Every function behind its first call, loops at their first back-edge: with counters first (T3), and then at once by what these counted.
+    Climb,
     /// Every function at AP4, in this process.
     Ap4,
     /// Every function at AP4, from a cache file that was written and mapped; no compiler. Calls were inlined and code laid out by counts that were made up.
@@ -35,7 +37,7 @@ pub enum Mode {
 
 impl Mode {
     pub const ALL: &'static [Mode] =
-        &[Mode::Interpreter, Mode::A1, Mode::A3, Mode::Ap4, Mode::Cache, Mode::MixedEven, Mode::MixedOdd, Mode::Exits];
+        &[Mode::Interpreter, Mode::A1, Mode::A3, Mode::Climb, Mode::Ap4, Mode::Cache, Mode::MixedEven, Mode::MixedOdd, Mode::Exits];
 
     /// The name of the ledger and of the column.
     pub const fn name(self) -> &'static str {
@@ -43,6 +45,7 @@ impl Mode {
             Mode::Interpreter => "interpreter",
             Mode::A1 => "a1",
             Mode::A3 => "a3",
+            Mode::Climb => "climb",
             Mode::Ap4 => "ap4",
             Mode::Cache => "cache",
             Mode::MixedEven => "mixed-even",
@@ -60,7 +63,7 @@ impl Mode {
             Mode::A1 => Tier::A1,
             Mode::A3 => Tier::A3,
             Mode::Exits => Tier::T4,
-            Mode::Interpreter | Mode::Ap4 | Mode::Cache | Mode::MixedEven | Mode::MixedOdd => Tier::Ap4,
+            Mode::Interpreter | Mode::Climb | Mode::Ap4 | Mode::Cache | Mode::MixedEven | Mode::MixedOdd => Tier::Ap4,
         }
     }
 
@@ -68,7 +71,7 @@ impl Mode {
         match self {
             Mode::MixedEven => Some(0),
             Mode::MixedOdd => Some(1),
-            Mode::Interpreter | Mode::A1 | Mode::A3 | Mode::Ap4 | Mode::Cache | Mode::Exits => None,
+            Mode::Interpreter | Mode::A1 | Mode::A3 | Mode::Climb | Mode::Ap4 | Mode::Cache | Mode::Exits => None,
         }
     }
 }
@@ -87,9 +90,11 @@ impl Workshop {
         let steered = Arc::new(steered(mode));
         let compiler: Option<Arc<dyn Compiler>> = match mode {
             Mode::Interpreter | Mode::Cache => None,
-            Mode::A1 | Mode::A3 | Mode::Ap4 | Mode::MixedEven | Mode::MixedOdd | Mode::Exits => Some(steered.clone()),
+            Mode::A1 | Mode::A3 | Mode::Climb | Mode::Ap4 | Mode::MixedEven | Mode::MixedOdd | Mode::Exits => Some(steered.clone()),
         };
         let tunables = Tunables { background: false, call_threshold: 1, loop_threshold: 1, recheck_interval: 1, ..Tunables::default() };
+        let climbing = Tunables { tiered: true, profile_calls: 1, profile_loops: 1, trivial_wasm: 0, ..tunables };
+        let tunables = if mode == Mode::Climb { climbing } else { tunables };
         let engine = Engine::new(Config { compiler, tunables, record_profile: mode == Mode::A3, ..Config::default() });
         Ok(Workshop { mode, engine, compiler: steered, scratch: tempfile::tempdir()?, caches: Cell::new(0) })
     }
@@ -102,7 +107,7 @@ impl Workshop {
     pub fn module(&self, wasm: &[u8], parsed: trjit_module::Module) -> Result<Module> {
         let expected = expected_functions(&parsed, self.mode);
         let module = match self.mode {
-            Mode::Interpreter | Mode::A3 => Module::from_parsed(&self.engine, parsed)?,
+            Mode::Interpreter | Mode::A3 | Mode::Climb => Module::from_parsed(&self.engine, parsed)?,
             Mode::Cache => self.through_cache_file(wasm, &parsed)?,
             Mode::A1 | Mode::Ap4 | Mode::MixedEven | Mode::MixedOdd | Mode::Exits => {
                 let module = Module::from_parsed(&self.engine, parsed)?;
@@ -149,8 +154,12 @@ impl Workshop {
 /// The compiler as a mode wants it: at one tier, perhaps for every second function only.
 fn steered(mode: Mode) -> Steered<CraneliftCompiler> {
     let (tier, parity) = (mode.tier(), mode.parity());
-    let steered =
-        Steered::new(CraneliftCompiler::new(), move |request| parity.is_none_or(|parity| request.function.0 % 2 == parity).then_some(tier));
+    let steered = Steered::new(CraneliftCompiler::new(), move |request| {
+        parity.is_none_or(|parity| request.function.0 % 2 == parity).then_some(match mode {
+            Mode::Climb => request.tier,
+            _ => tier,
+        })
+    });
     match mode {
         Mode::Cache => steered.counting(MadeUpCounts { seed: 3 }),
         Mode::Exits => steered.counting(ScatteredExits { seed: 3, one_in: 3 }),

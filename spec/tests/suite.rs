@@ -50,6 +50,7 @@ tests! {
     interpreter = crate::Mode::Interpreter,
     a1 = crate::Mode::A1,
     a3 = crate::Mode::A3,
+    climb = crate::Mode::Climb,
     ap4 = crate::Mode::Ap4,
     cache = crate::Mode::Cache,
     mixed_even = crate::Mode::MixedEven,

@@ -76,7 +76,8 @@ impl World {
             profile_entries: ptr::null_mut(),
             profile_branches: ptr::null_mut(),
             profile_sites: ptr::null_mut(),
-            reserved: 0,
+            entries_mask: 0,
+            back_edges_mask: 0,
         }
     }
 

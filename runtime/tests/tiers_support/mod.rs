@@ -17,10 +17,18 @@ pub struct Mix {
     exits: Option<u64>,
     /// Each exit has its bridge at once.
     bridges: bool,
+    /// Nothing is compiled before it runs; all climbs at its first use, loops included.
+    climbs: bool,
+    /// The ladder begins with T2.
+    light: bool,
 }
 
 const fn mix(name: &'static str, even: bool, odd: bool, loops: bool) -> Mix {
-    Mix { name, even, odd, loops, tier: Tier::Ap4, exits: None, bridges: false }
+    Mix { name, even, odd, loops, tier: Tier::Ap4, exits: None, bridges: false, climbs: false, light: false }
+}
+
+const fn climbing(name: &'static str, tier: Tier) -> Mix {
+    Mix { tier, climbs: true, ..mix(name, true, true, true) }
 }
 
 const fn exits(name: &'static str, one_in: u64, functions: bool) -> Mix {
@@ -43,6 +51,9 @@ pub const MIXES: &[Mix] = &[
     Mix { bridges: true, ..exits("one exit in 4 instructions, with bridges", 4, true) },
     Mix { bridges: true, ..exits("one exit in 4 instructions of loops, with bridges", 4, false) },
     Mix { bridges: true, ..exits("bridges of one instruction", 1, true) },
+    climbing("climbing", Tier::Ap4),
+    climbing("climbing to speculative code", Tier::T4),
+    Mix { light: true, ..climbing("climbing from T2", Tier::Ap4) },
 ];
 
 impl Mix {
@@ -53,7 +64,9 @@ impl Mix {
                 Entry::Start => self.odd,
                 Entry::At(_) => self.loops,
             };
-            wanted.then_some(self.tier)
+            // The rungs below the last one are as they are asked for.
+            let counts = matches!(request.tier, Tier::T2 | Tier::T3);
+            wanted.then_some(if counts { request.tier } else { self.tier })
         });
         Arc::new(match self.exits {
             Some(one_in) => steered.counting(ScatteredExits { seed: 1, one_in }),
@@ -68,6 +81,7 @@ pub struct World {
     pub store: Store<()>,
     pub linker: Linker<()>,
     compiler: Arc<Steered<CraneliftCompiler>>,
+    climbs: bool,
 }
 
 impl Mix {
@@ -77,8 +91,13 @@ impl Mix {
         let compiler = (self.even || self.odd || self.loops).then(|| steered.clone() as Arc<dyn Compiler>);
         let tunables = Tunables {
             background: false,
-            call_threshold: u32::MAX,
+            call_threshold: if self.climbs { 1 } else { u32::MAX },
             loop_threshold: if self.loops { 2 } else { u32::MAX },
+            tiered: self.climbs,
+            profile_calls: 1,
+            profile_loops: 1,
+            trivial_wasm: 0,
+            light_queue: if self.light { 0 } else { usize::MAX },
             bridge_threshold: if self.bridges { 0 } else { u32::MAX },
             renewal_threshold: u32::MAX,
             recheck_interval: 1,
@@ -93,12 +112,14 @@ impl World {
         let (config, compiler) = mix.config();
         let engine = Engine::new(config);
         let store = Store::new(&engine, ()).unwrap();
-        World { engine, store, linker: Linker::new(), compiler }
+        World { engine, store, linker: Linker::new(), compiler, climbs: mix.climbs }
     }
 
     pub fn module(&self, wat: &str) -> Module {
         let module = Module::new(&self.engine, wat::parse_str(wat).unwrap()).unwrap();
-        module.compile_all();
+        if !self.climbs {
+            module.compile_all();
+        }
         module
     }
 

@@ -15,6 +15,8 @@ pub enum Mode {
     Background,
     /// Every function and loop is compiled at its first use.
     Jit,
+    /// As `Jit`, with counters first, and then at once by what these counted.
+    Climbing,
     /// Recorded, as `trjit train` does it.
     Train,
     /// Every function comes from a cache.
@@ -42,10 +44,11 @@ pub enum Mode {
 }
 
 impl Mode {
-    pub const ALL: [Mode; 15] = [
+    pub const ALL: [Mode; 16] = [
         Mode::Interpreter,
         Mode::Background,
         Mode::Jit,
+        Mode::Climbing,
         Mode::Train,
         Mode::Cached,
         Mode::Inlined,
@@ -133,6 +136,9 @@ impl Program {
             Mode::Interpreter => trjit(["run"]).args(off),
             Mode::Background => trjit(["run"]),
             Mode::Jit => trjit(["run"]).args(EAGER),
+            Mode::Climbing => {
+                trjit(["run"]).args(EAGER).args(["-O", "tiered,profile-calls=1,profile-loops=1,trivial-wasm=0,speculate"]).args(DEEP)
+            }
             Mode::Train => trjit(["train", "-o"]).arg(self.caches.join("train.trprof")),
             Mode::Cached => on_cache("all").args(off),
             Mode::Inlined => on_cache("inlined").args(off),
