@@ -13,11 +13,12 @@ use crate::commands::profiles::read_one;
 use crate::profile_args::{Export, Format, Value};
 use anyhow::Result;
 use stacks::Node;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use trjit_assemble::plan::Recorded;
 use trjit_cli::exit::{self, Failure, PROFILE_REFUSED};
 use trjit_cli::ui;
 use trjit_compile::work::{Work, work};
+use trjit_module::flat::kind;
 use trjit_module::{FuncIndex, Module};
 use trjit_trace::Profile;
 
@@ -80,7 +81,11 @@ impl Called {
         let numbers: HashMap<FuncIndex, usize> = functions.iter().copied().zip(0..).collect();
         let calls = work.iter().map(|work| work.calls.iter().filter_map(|(callee, &count)| Some((*numbers.get(callee)?, count))).collect());
         let calls = calls.chain(std::iter::repeat_with(Vec::new));
-        let nodes = values.into_iter().zip(calls).map(|(values, calls)| Node { values, calls }).collect();
+        let exports = module.exports().iter().filter(|export| export.kind == kind::FUNC);
+        let exported: HashSet<u32> = exports.map(|export| export.index).collect();
+        let exported = functions.iter().map(|function| exported.contains(&function.0));
+        let nodes =
+            values.into_iter().zip(calls).zip(exported).map(|((values, calls), exported)| Node { values, calls, exported }).collect();
         Ok(Called { functions, nodes })
     }
 }

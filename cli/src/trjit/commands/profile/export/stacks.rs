@@ -19,6 +19,8 @@ pub struct Node {
     pub values: [u64; 2],
     /// Calls to other functions, by their number.
     pub calls: Vec<(usize, u64)>,
+    /// The host can call it, so that calls of it that no function made are the host's.
+    pub exported: bool,
 }
 
 /// Functions by their numbers, the outermost first, and what of the last one's values happened there.
@@ -107,7 +109,8 @@ fn path(places: &[Place], at: usize) -> Vec<usize> {
 struct Callers {
     /// Those above it, with their calls.
     above: Vec<Vec<(usize, u64)>>,
-    /// Calls that nobody else made: from the host, or from sites that do not tell their callees apart.
+    /// Calls by the host, and where nobody is above it at least one. Calls that nobody made of a function that is not exported came from sites with more callees than are told
+    /// apart: they are taken to have come as the others did.
     others: Vec<u64>,
     /// The sum of both.
     all: Vec<f64>,
@@ -119,7 +122,7 @@ impl Callers {
     fn new(nodes: &[Node]) -> Callers {
         let positions = positions(nodes);
         let mut above: Vec<Vec<(usize, u64)>> = vec![Vec::new(); nodes.len()];
-        let mut others: Vec<u64> = nodes.iter().map(|node| node.values[0]).collect();
+        let mut others: Vec<u64> = nodes.iter().map(|node| if node.exported { node.values[0] } else { 0 }).collect();
         for (caller, node) in nodes.iter().enumerate() {
             for &(callee, count) in &node.calls {
                 others[callee] = others[callee].saturating_sub(count);
@@ -180,7 +183,7 @@ mod tests {
     use super::*;
 
     fn node(calls: u64, instructions: u64, callees: &[(usize, u64)]) -> Node {
-        Node { values: [calls, instructions], calls: callees.to_vec() }
+        Node { values: [calls, instructions], calls: callees.to_vec(), exported: false }
     }
 
     fn told(nodes: &[Node]) -> Vec<(Vec<usize>, [u64; 2])> {
@@ -203,7 +206,10 @@ mod tests {
 
     #[test]
     fn calls_from_outside_are_stacks_of_their_own() {
-        let nodes = [node(1, 10, &[(1, 1)]), node(4, 40, &[])];
+        let mut nodes = [node(1, 10, &[(1, 1)]), node(4, 40, &[])];
+        // Somebody made three calls more, of whom nothing is known, or the host.
+        assert_eq!(told(&nodes), [(vec![0], [1, 10]), (vec![0, 1], [4, 40])]);
+        nodes[1].exported = true;
         assert_eq!(told(&nodes), [(vec![0], [1, 10]), (vec![0, 1], [1, 10]), (vec![1], [3, 30])]);
         assert_eq!(told(&[node(2, 7, &[]), node(1, 1, &[(0, 2)])]), [(vec![1], [1, 1]), (vec![1, 0], [2, 7])]);
         // Nobody is known to have begun a cycle: the first of it is at the top.
@@ -216,7 +222,11 @@ mod tests {
         const LAYERS: usize = 60;
         let callees = |layer: usize| [2 * layer + 2, 2 * layer + 3].map(|callee| (callee, 1u64 << layer)).to_vec();
         let nodes: Vec<Node> = (0..2 * LAYERS)
-            .map(|at| Node { values: [1 << (at / 2), 1000 + at as u64], calls: if at / 2 + 1 < LAYERS { callees(at / 2) } else { vec![] } })
+            .map(|at| Node {
+                values: [1 << (at / 2), 1000 + at as u64],
+                calls: if at / 2 + 1 < LAYERS { callees(at / 2) } else { vec![] },
+                exported: false,
+            })
             .collect();
         let found = stacks(&nodes);
         assert!(found.len() < 100_000, "{}", found.len());
