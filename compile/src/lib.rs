@@ -19,6 +19,7 @@ pub mod graph;
 pub mod heat;
 mod inline;
 mod isa;
+pub mod liveness;
 mod output;
 #[doc(hidden)]
 pub mod planted;

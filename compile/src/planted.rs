@@ -10,7 +10,7 @@ pub(crate) use with_bugs::has;
 pub enum ExitBug {
     /// The first two locals are put into each other's slots.
     Slots,
-    /// The last local is not stored.
+    /// The last live local is not stored.
     StaleLocal,
     /// The top of the operand stack is not stored.
     StaleOperand,
@@ -22,11 +22,27 @@ pub enum ExitBug {
     Position,
     /// A bridge takes its operands from one slot above.
     Landing,
+    /// The first live local counts as dead.
+    LiveLocal,
+    /// What lives from one round of a loop to the next counts as dead.
+    LiveAround,
+    /// What only a clause of a `try_table` reads counts as dead.
+    LiveInClause,
 }
 
 impl ExitBug {
-    pub const ALL: &'static [ExitBug] =
-        &[ExitBug::Slots, ExitBug::StaleLocal, ExitBug::StaleOperand, ExitBug::Height, ExitBug::Entry, ExitBug::Position, ExitBug::Landing];
+    pub const ALL: &'static [ExitBug] = &[
+        ExitBug::Slots,
+        ExitBug::StaleLocal,
+        ExitBug::StaleOperand,
+        ExitBug::Height,
+        ExitBug::Entry,
+        ExitBug::Position,
+        ExitBug::Landing,
+        ExitBug::LiveLocal,
+        ExitBug::LiveAround,
+        ExitBug::LiveInClause,
+    ];
 }
 
 /// Whether a compilation on this thread has that bug.

@@ -7,12 +7,12 @@ use crate::inlined::chain;
 use crate::machine::{self, Data, Machine, Placed, Unit};
 use crate::model::{CallKind, Exit, From, MachineBlock, MachineInstruction};
 use crate::names;
-use crate::vm_names::{EXIT_POSITION, Known, VmNames};
-use iced_x86::{FlowControl, Formatter, IntelFormatter, OpKind};
+use crate::vm_names::{Known, VmNames};
+use iced_x86::{FlowControl, Formatter, IntelFormatter, Mnemonic, OpKind};
 use std::collections::BTreeMap;
 use trjit_code::InlinedPlace;
 use trjit_compile::PlaceRange;
-use trjit_module::vm::header;
+use trjit_module::vm::{ExitPlace, header};
 use trjit_module::{FuncIndex, Module};
 
 /// The places of instructions.
@@ -67,7 +67,7 @@ pub fn list(listing: &Listing<'_>) -> Listed {
             *calls.entry(reached).or_default() += 1;
         }
         let function = listing.function(placed, &notes[number]).filter(|_| is_call(placed, listing.unit));
-        exits.extend(listing.exit(placed, &notes[number]));
+        exits.extend(listing.exit(placed));
         functions.extend(function.map(|function| (listing.from(placed), function)));
         if let Some(block) = blocks.last_mut() {
             block.bytes += placed.instruction.len() as u32;
@@ -123,10 +123,15 @@ impl Listing<'_> {
         place.map_or_else(Vec::new, |place| chain(place, self.table))
     }
 
-    /// A side exit, by its store of the position that the interpreter is to go on with. (Its own place is that of the function, also where an inlined body is left.)
-    fn exit(&self, placed: &Placed, note: &Note) -> Option<Exit> {
-        let is_store = note.operand.as_deref() == Some(EXIT_POSITION) && placed.instruction.op1_kind() == OpKind::Immediate32;
-        let from = is_store.then(|| self.origin(placed.instruction.immediate32()))?;
+    /// A side exit, by the constant that tells the interpreter where to go on: which is where the instruction itself comes from.
+    fn exit(&self, placed: &Placed) -> Option<Exit> {
+        let instruction = &placed.instruction;
+        let is_constant = matches!(instruction.op1_kind(), OpKind::Immediate64 | OpKind::Immediate32to64 | OpKind::Immediate32);
+        if instruction.mnemonic() != Mnemonic::Mov || instruction.op0_kind() != OpKind::Register || !is_constant {
+            return None;
+        }
+        let position = ExitPlace::of(instruction.immediate(1)).position;
+        let from = self.from(placed).first().filter(|&&wasm| wasm == position).map(|&wasm| self.origin(wasm))?;
         Some(Exit { wasm: from.wasm, function: from.function, offset: placed.offset })
     }
 

@@ -31,9 +31,6 @@ pub enum Known {
     Code(u32),
 }
 
-/// The name of the field that only side exits write.
-pub const EXIT_POSITION: &str = "store.exit_position";
-
 macro_rules! fields {
     ($name:ident, $of:ident { $($field:ident),* $(,)? }) => {
         fn $name(offset: usize) -> Option<&'static str> {
@@ -93,13 +90,10 @@ fields!(
         tail_function,
         fuel,
         exit_slots,
-        exit_position,
-        exit_used,
-        exit_entry,
-        exit_pending,
+        exit_place,
         exit_spent,
         exit_of,
-        exit_reserved,
+        exit_pending,
         exit_code,
         reserved,
     }

@@ -21,13 +21,43 @@ pub const MAX_REG_RESULTS: usize = 6;
 /// Words of the frames that compiled functions can leave in their middle; functions with larger ones have no side exits.
 pub const EXIT_WORDS: usize = 2048;
 
+/// Where the interpreter goes on after a side exit, in one word, so that code needs one constant for it:
+/// ```text
+/// bits 0..32   position in the module's `code` bytes of the instruction that comes next
+/// bits 32..44  slots of the frame in use: locals, then operand stack
+/// bits 44..64  next entry of the side table, counted from the function's first
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ExitPlace {
+    pub position: u32,
+    pub used: u32,
+    pub entry: u32,
+}
+
+impl ExitPlace {
+    const USED: u32 = 32;
+    const ENTRY: u32 = 44;
+    /// Entries and slots from here on fit no word: functions with more have no side exits.
+    pub const ENTRIES: u32 = 1 << (64 - ExitPlace::ENTRY);
+    pub const SLOTS: u32 = 1 << (ExitPlace::ENTRY - ExitPlace::USED);
+
+    pub const fn word(self) -> u64 {
+        self.position as u64 | (self.used as u64) << ExitPlace::USED | (self.entry as u64) << ExitPlace::ENTRY
+    }
+
+    pub const fn of(word: u64) -> ExitPlace {
+        let used = (word >> ExitPlace::USED) as u32 % ExitPlace::SLOTS;
+        ExitPlace { position: word as u32, used, entry: (word >> ExitPlace::ENTRY) as u32 }
+    }
+}
+
 /// What code that was entered at an offset returns to the driver.
 pub mod ended {
     /// The function is done: its results are in the first slots of its frame.
     pub const DONE: u64 = 0;
     /// It goes on with the function that `VmStore::tail_function` of `tail_vmctx` names, whose arguments stand from the start of the frame, as crossing slots of its type.
     pub const TAIL_CALL: u64 = 1;
-    /// The frame stands as `VmStore::exit_position`, `exit_used` and `exit_entry` say; the interpreter goes on with it.
+    /// The interpreter goes on with the frame where `VmStore::exit_place` says.
     pub const EXIT: u64 = 2;
 }
 
@@ -135,18 +165,14 @@ pub struct VmStore {
     pub fuel: i64,
     /// Where compiled functions put their frame when they leave for the interpreter in their middle: [`EXIT_WORDS`] words. Code that was entered at an offset leaves its frame where it is.
     pub exit_slots: *mut u64,
-    /// A side exit: position in the module's `code` bytes of the instruction that comes next, slots of the frame in use (locals, then operand stack), next entry of the side table,
-    /// counted from the function's first.
-    pub exit_position: u32,
-    pub exit_used: u32,
-    pub exit_entry: u32,
-    /// Not 0: the function that is about to enter the interpreter goes on with the frame at `exit_slots`, and not at its start.
-    pub exit_pending: u32,
+    /// A side exit: the word of its [`ExitPlace`]. Locals that are not read before they are written may hold anything in its frame.
+    pub exit_place: u64,
     /// Fuel: what straight code before the exit has cost and was not charged yet.
     pub exit_spent: i64,
     /// The function whose code was left: not the one that goes on where that was inlined.
     pub exit_of: u32,
-    pub exit_reserved: u32,
+    /// Not 0: the function that is about to enter the interpreter goes on with the frame at `exit_slots`, and not at its start.
+    pub exit_pending: u32,
     /// Not null: code was not left because it was wrong about something, but for better code, which is this, and goes on with the frame.
     pub exit_code: *const u8,
     pub reserved: [u64; 3],
@@ -174,13 +200,10 @@ impl Default for VmStore {
             tail_function: 0,
             fuel: 0,
             exit_slots: ptr::null_mut(),
-            exit_position: 0,
-            exit_used: 0,
-            exit_entry: 0,
-            exit_pending: 0,
+            exit_place: 0,
             exit_spent: 0,
             exit_of: 0,
-            exit_reserved: 0,
+            exit_pending: 0,
             exit_code: ptr::null(),
             reserved: [0; 3],
         }
@@ -204,9 +227,7 @@ pub mod store {
     pub const TAIL_FUNCTION: usize = offset_of!(VmStore, tail_function);
     pub const FUEL: usize = offset_of!(VmStore, fuel);
     pub const EXIT_SLOTS: usize = offset_of!(VmStore, exit_slots);
-    pub const EXIT_POSITION: usize = offset_of!(VmStore, exit_position);
-    pub const EXIT_USED: usize = offset_of!(VmStore, exit_used);
-    pub const EXIT_ENTRY: usize = offset_of!(VmStore, exit_entry);
+    pub const EXIT_PLACE: usize = offset_of!(VmStore, exit_place);
     pub const EXIT_PENDING: usize = offset_of!(VmStore, exit_pending);
     pub const EXIT_SPENT: usize = offset_of!(VmStore, exit_spent);
     pub const EXIT_OF: usize = offset_of!(VmStore, exit_of);

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use trjit_code::{BranchCounts, NoCounts, SiteTargets, Tier};
 use trjit_module::FuncIndex;
-use trjit_module::vm::VmStore;
+use trjit_module::vm::{ExitPlace, VmStore};
 
 /// An exit that was taken.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +30,7 @@ pub(crate) struct SideExit {
 impl SideExit {
     /// What compiled code has just noted of an exit of `function`.
     pub fn noted(vm: &VmStore, function: FuncIndex) -> SideExit {
-        SideExit { function, position: vm.exit_position, left: FuncIndex(vm.exit_of) }
+        SideExit { function, position: ExitPlace::of(vm.exit_place).position, left: FuncIndex(vm.exit_of) }
     }
 }
 

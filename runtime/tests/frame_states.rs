@@ -9,7 +9,7 @@ use trjit_compile::CraneliftCompiler;
 use trjit_compile::planted::{ExitBug, Planted};
 use trjit_runtime::{Caller, Config, Engine, HostTrap, Linker, Module, Store, Tunables};
 
-/// `(look)` shows all locals. Operands lie below loops and blocks, branches carry values, a `try_table` catches what a callee throws.
+/// `(look)` shows all locals but `$c`, which before the call that may throw is for the clause only, and `$e`, which is for the next round. Operands lie below loops and blocks, branches carry values, a `try_table` catches what a callee throws.
 const PROGRAM: &str = r#"(module
   (import "host" "look" (func $look (param i32 i32 i64 f32 f64 i32)))
   (import "host" "operands" (func $operands (param i32 i64 f64)))
@@ -17,7 +17,7 @@ const PROGRAM: &str = r#"(module
   (func $odd (param i32) (result i32)
     (if (i32.and (local.get 0) (i32.const 1)) (then (throw $tag (i32.mul (local.get 0) (i32.const 7)))))
     (i32.add (local.get 0) (i32.const 1000)))
-  (func $mix (param $n i32) (param $x i64) (result i64) (local $f f32) (local $d f64) (local $i i32)
+  (func $mix (param $n i32) (param $x i64) (result i64) (local $f f32) (local $d f64) (local $i i32) (local $c i32) (local $e i32)
     (local.set $f (f32.const 1.5))
     (look)
     (i32.const 77)
@@ -25,7 +25,7 @@ const PROGRAM: &str = r#"(module
     (loop $again (param i32 i64) (result i32 i64)
       (look)
       (local.set $x)
-      (local.set $i (i32.add (i32.const 1)))
+      (local.set $i (i32.add (local.get $e)))
       (block $two
         (block $one
           (block $zero
@@ -37,12 +37,14 @@ const PROGRAM: &str = r#"(module
         (look))
       (look)
       (f64.add (local.get $d) (f64.promote_f32 (local.get $f)))
+      (local.set $c (i32.mul (local.get $n) (i32.const 100)))
       (block $caught (result i32)
         (try_table (result i32) (catch $tag $caught)
           (look)
           (call $odd (local.get $n))
+          (local.set $c (i32.const 5))
           (look)))
-      (local.set $i (i32.xor (local.get $i)))
+      (local.set $i (i32.xor (i32.xor (local.get $i) (local.get $c))))
       (local.set $d)
       (look)
       (local.set $n (i32.sub (local.get $n) (i32.const 1)))
@@ -51,6 +53,7 @@ const PROGRAM: &str = r#"(module
       (if (i32.eqz (i32.rem_s (local.get $n) (i32.const 5)))
         (then (call $operands (local.get $i) (local.get $x) (local.get $d)) (look))
         (else (local.set $d (f64.mul (local.get $d) (f64.const 0.5))) (look)))
+      (local.set $e (i32.mul (local.get $n) (i32.const 13)))
       (br_if $again (i32.gt_s (local.get $n) (i32.const 0))))
     (local.set $x)
     (local.set $i)

@@ -97,7 +97,7 @@ impl Translator<'_, '_> {
         let function = self.request.function;
         let from = self.counting.as_ref().and_then(|counting| counting.asks_from());
         let from = from.ok_or_else(|| Fault::internal("a loop asks in a tier that does not"))?;
-        self.set_position_of_exit(first);
+        self.set_position(first);
         let args = [function.0, first, from].map(|number| self.index(number));
         let ready = self.env.builtin_value(&mut self.b, Builtin::ClimbLoop, &args)?;
         let leaving = self.b.create_block();

@@ -1,7 +1,7 @@
 //! Tiers that count, count what the interpreter counts when it records, in the same places: entries at the start, a branch before it is taken, the target of an indirect call
 //! once its type was checked. T2 counts entries and branches back to loops only. T2 and T3 also [ask](super::climbing) for the next tier.
 
-use super::Translator;
+use super::{Translator, exits};
 use crate::fault::{Fault, Res};
 use crate::state::FrameKind;
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -9,7 +9,7 @@ use cranelift_codegen::ir::{Block, InstBuilder, Value, types};
 use std::mem::offset_of;
 use trjit_code::Tier;
 use trjit_module::flat::SideTableEntry;
-use trjit_module::vm::{Builtin, EXIT_WORDS, VmCallTargets, header};
+use trjit_module::vm::{Builtin, VmCallTargets, header};
 use trjit_module::{CodeError, FuncIndex, Module};
 
 /// What counting needs to know of the function.
@@ -33,7 +33,7 @@ impl<'a> Counting<'a> {
             return Ok(None);
         };
         let side_table = module.body(record)?.side_table;
-        let may_leave = record.frame_slots as usize * module.slot_words() <= EXIT_WORDS;
+        let may_leave = exits::may_leave(module, record);
         Ok(Some(Counting { tier, defined: defined.0, side_table_start: record.side_table_start, side_table, may_leave }))
     }
 

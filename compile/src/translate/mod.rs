@@ -27,7 +27,7 @@ mod tables;
 
 use self::counting::Counting;
 use self::exceptions::TryScope;
-use self::exits::Exits;
+use self::exits::{Exits, Shared};
 use self::landing::Landing;
 use self::locals::Locals;
 use crate::env::Env;
@@ -77,6 +77,8 @@ pub struct Translator<'a, 'b> {
     landing: Option<Landing>,
     /// Where the code may leave for the interpreter.
     exits: Option<Exits<'a>>,
+    /// What the exits so far share.
+    shared: Shared,
     locals: Locals,
     stack: Vec<Value>,
     /// For each position of the operand stack: variables that hold values below a frame where code may land.
@@ -147,6 +149,7 @@ pub fn function<'a>(
         results: Results::Registers,
         landing: None,
         exits: Exits::of(request),
+        shared: Shared::default(),
         locals: Locals::none(),
         stack: Vec::new(),
         stack_variables: Vec::new(),
@@ -277,10 +280,10 @@ impl Translator<'_, '_> {
         self.b.set_srcloc(SourceLoc::new(place));
     }
 
-    /// What is emitted from now on is a side exit before the instruction at that position. In an inlined body that is a call, whose frame stands for the code around alone: the
-    /// interpreted frame shows itself.
-    fn set_position_of_exit(&mut self, position: u32) {
-        let place = self.caller.map_or(position, |caller| caller.place);
+    /// What is emitted from now on is the end of side exits, the first of which is there. In an inlined body that is a call, whose frame stands for the code around alone: the interpreted
+    /// frame shows itself.
+    fn set_position_of_tail(&mut self, first: u32) {
+        let place = self.caller.map_or(first, |caller| caller.place);
         self.b.set_srcloc(SourceLoc::new(place));
     }
 
@@ -305,6 +308,7 @@ impl Translator<'_, '_> {
             let results = self.stack.split_off(self.stack.len().saturating_sub(self.ty.results().len()));
             self.emit_return(&results);
         }
+        self.end_exits()?;
         self.b.finalize(config);
         Ok(())
     }

@@ -16,7 +16,7 @@ use crate::instance::InstanceInner;
 use crate::store::StoreInner;
 use crate::trap::{Reason, Unwinding};
 use std::ops::ControlFlow;
-use trjit_module::vm::ended;
+use trjit_module::vm::{ExitPlace, ended};
 use trjit_module::{FuncIndex, TrapCode};
 
 /// Runs a defined function of `instance` in the interpreter. Arguments come from `slots`, results go there, in crossing slots of the function's type. The arguments of
@@ -59,7 +59,7 @@ pub unsafe fn resume(
         let Some(mut cx) = context(store, instance, function) else {
             return Err(driver::raise(store, Reason::Trap(TrapCode::StackOverflow)));
         };
-        let words = (*store).vm.exit_used as usize * cx.slot_words;
+        let words = ExitPlace::of((*store).vm.exit_place).used as usize * cx.slot_words;
         std::ptr::copy_nonoverlapping((*store).vm.exit_slots, cx.fp, words);
         go_to_exit(&raw mut cx);
         if !out::has_code(&raw mut cx, function) {
@@ -338,9 +338,10 @@ unsafe fn go_to_exit(cx: *mut Cx) {
     unsafe {
         let vm = (*cx).vm_store;
         let record = &*(*cx).record();
-        (*cx).ip = (*cx).code.add((*vm).exit_position as usize);
-        (*cx).sp = (*cx).fp.add((*vm).exit_used as usize * (*cx).slot_words);
-        (*cx).st = (*cx).side_table.add((record.side_table_start + (*vm).exit_entry) as usize);
+        let ExitPlace { position, used, entry } = ExitPlace::of((*vm).exit_place);
+        (*cx).ip = (*cx).code.add(position as usize);
+        (*cx).sp = (*cx).fp.add(used as usize * (*cx).slot_words);
+        (*cx).st = (*cx).side_table.add((record.side_table_start + entry) as usize);
         (*cx).spent = (*vm).exit_spent;
     }
 }
