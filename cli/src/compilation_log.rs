@@ -6,7 +6,8 @@
 //!    13.901     7 AP4  compiled    17 sum @ 0x1a2b: 213 bytes of wasm, 640 of code, 1412 us, waited 25 us
 //!    13.950     7 AP4  installed   17 sum @ 0x1a2b: 640 bytes at 0x7f0e12345000
 //! ```
-//! Milliseconds count from the engine's making. The number of a compilation is the same in all of its lines.
+//! Milliseconds count from the engine's making. The number of a compilation is the same in all of its lines. When the run is over, each side exit is told once more, with how often it was
+//! taken in all; [`taken_exits`](crate::taken_exits) reads that.
 
 use crate::code_name;
 use anyhow::{Context, Result};
@@ -87,7 +88,7 @@ fn begin(module: &Module, task: Task, what: &str) -> String {
     format!("{id:>5} {:<4} {what:<10} {name}", tier.map_or("-", trjit_code::Tier::name))
 }
 
-fn numbered(module: &Module, function: FuncIndex) -> String {
+pub(crate) fn numbered(module: &Module, function: FuncIndex) -> String {
     format!("{:>5} {}", function.0, code_name::function(module, function))
 }
 

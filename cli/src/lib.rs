@@ -18,6 +18,7 @@ pub mod source;
 pub mod start;
 pub mod statistics;
 pub mod stop;
+pub mod taken_exits;
 pub mod timings;
 pub mod ui;
 pub mod version;

@@ -8,7 +8,7 @@ use crate::statistics::Statistics;
 use anyhow::Result;
 use std::sync::Arc;
 use trjit_module::Module;
-use trjit_runtime::{CompilationEvent, CompilationHook, Counters};
+use trjit_runtime::{CompilationEvent, CompilationHook, Counters, TakenExit};
 
 /// The listeners of one run.
 pub struct Observer {
@@ -48,8 +48,13 @@ impl Observer {
         dump.iter().for_each(|dump| dump.note(module, event));
     }
 
-    /// Tells what is told at the end.
-    pub fn finish(&self, options: &Observe, calls: Counters) {
+    /// Tells what is told at the end, the side exits of the module that ran among it.
+    pub fn finish(&self, options: &Observe, calls: Counters, ran: &trjit_runtime::Module) {
+        if let Some(log) = &self.log {
+            for TakenExit { function, offset, count } in ran.side_exits() {
+                log.write(ran.parsed(), &CompilationEvent::SideExit { function, offset, count });
+            }
+        }
         if let (Some(statistics), Some(format)) = (&self.statistics, options.stats) {
             statistics.print(format, calls);
         }

@@ -58,7 +58,7 @@ pub fn execute(run: &Run, linked: &Linked, mut timings: Timings) -> Result<u8> {
     if let Some(format) = run.timings {
         timings.print(format);
     }
-    observer.iter().for_each(|observer| observer.finish(&run.observe, store.counters()));
+    observer.iter().for_each(|observer| observer.finish(&run.observe, store.counters(), &module));
     let status = guest::finish(result, path);
     std::mem::forget((store, linker, module, engine));
     status

@@ -132,7 +132,7 @@ impl Listing<'_> {
         }
         let position = ExitPlace::of(instruction.immediate(1)).position;
         let from = self.from(placed).first().filter(|&&wasm| wasm == position).map(|&wasm| self.origin(wasm))?;
-        Some(Exit { wasm: from.wasm, function: from.function, offset: placed.offset })
+        Some(Exit { wasm: from.wasm, function: from.function, offset: placed.offset, taken: None })
     }
 
     /// The function of the module that a call or jump reaches.

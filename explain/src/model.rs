@@ -4,6 +4,7 @@
 //! Counts are those of the training runs in the given profile, absent where nothing is known. Blocks are numbered by their place in [`Graph::blocks`].
 
 use serde::Serialize;
+use std::collections::HashMap;
 
 /// Counts changes of this layout that a reader could stumble on; new keys are none.
 pub const SCHEMA: u32 = 1;
@@ -31,6 +32,24 @@ pub struct Explanation {
     pub graph: Graph,
     pub machine: Vec<MachineBlock>,
     pub clif: Option<Clif>,
+}
+
+impl Explanation {
+    /// Joins what the log of a run tells to the exits: how often it went on at an instruction (its offset in the wasm file).
+    pub fn join_exits(&mut self, taken: &HashMap<u32, u64>) {
+        for exit in &mut self.exits {
+            exit.taken = Some(taken.get(&exit.wasm).copied().unwrap_or(0));
+        }
+        let body = self.function.wasm..self.function.wasm + self.function.wasm_bytes;
+        let elsewhere = taken.iter().filter(|(wasm, _)| body.contains(*wasm) && self.exits.iter().all(|exit| exit.wasm != **wasm));
+        let (places, times) = elsewhere.fold((0u32, 0u64), |(places, times), (_, count)| (places + 1, times.saturating_add(*count)));
+        if places > 0 {
+            self.notes.push(format!(
+                "by the log the run also went on at {places} other places of this function, {times} times: it had left code that was made by other counts, or a \
+                 function that has this one inlined"
+            ));
+        }
+    }
 }
 
 /// Where the answer comes from, and for what the code is.
@@ -171,6 +190,8 @@ pub struct Exit {
     pub function: u32,
     /// Where in the machine code the frame is left.
     pub offset: u32,
+    /// How often a run went on there, whatever code it left; `None` without a log of one.
+    pub taken: Option<u64>,
 }
 
 /// What training never executed.

@@ -197,7 +197,8 @@ fn exits(out: &mut String, explanation: &Explanation) {
     for exit in &explanation.exits {
         let inner =
             if exit.function == explanation.function.index { String::new() } else { format!(" of {}", names(explanation, exit.function)) };
-        line!(out, "  {:#x}{inner}, from +{:#06x}", exit.wasm, exit.offset);
+        let taken = exit.taken.map_or_else(String::new, |times| format!(", taken {}", counted(times, "time")));
+        line!(out, "  {:#x}{inner}, from +{:#06x}{taken}", exit.wasm, exit.offset);
     }
 }
 

@@ -7,6 +7,7 @@
 //!                                                              -> subject (training)      -> Profile -> outside -> Difference
 //!                                      all modes agree, the reference does not -> arbiter (V8)
 //! seed -> smith | programs -> frames: interpreter -> Log of frames; speculative code that leaves everywhere -> its frames -----------> Difference
+//! seed -> programs -> threads: one module, several stores, code that comes and goes meanwhile -> Observation of each -----------> Difference
 //! seed -> smith -> bytes (damage) -> Module::parse and a validator ------------------------------------------> Difference
 //! seed -> wasi (calls) -> trjit-wasi and a model of files -------------------------------------------------> Difference
 //! ```
@@ -38,5 +39,6 @@ pub mod shrink;
 pub mod smith;
 pub mod subject;
 pub mod target;
+pub mod threads;
 pub mod value;
 pub mod wasi;

@@ -4,7 +4,7 @@ use crate::case::Case;
 use crate::mode::Mode;
 use crate::oracle::{self, Agreement, Difference, Verdict};
 use crate::rng::Rng;
-use crate::{arbiter, bytes, fuel, programs, reference, smith, wasi};
+use crate::{arbiter, bytes, fuel, programs, reference, smith, threads, wasi};
 use std::path::Path;
 
 /// What is tested, and by which generator.
@@ -20,6 +20,8 @@ pub enum Target {
     Parser,
     /// Calls of WASI, against a model.
     Wasi,
+    /// Programs on several threads at once, while their code is made, left and made anew.
+    Threads,
     /// Frames at side exits, slot by slot.
     #[cfg(feature = "frames")]
     Frames,
@@ -35,6 +37,7 @@ impl Target {
         Target::Fuel,
         Target::Parser,
         Target::Wasi,
+        Target::Threads,
         #[cfg(feature = "frames")]
         Target::Frames,
     ];
@@ -47,6 +50,7 @@ impl Target {
             Target::Fuel if seed.is_multiple_of(2) => smith::case(seed).ok(),
             Target::Fuel => programs::case(seed).ok(),
             Target::Wasi => None,
+            Target::Threads => programs::case(seed).ok(),
             #[cfg(feature = "frames")]
             Target::Frames if seed.is_multiple_of(4) => smith::case(seed).ok(),
             #[cfg(feature = "frames")]
@@ -63,6 +67,7 @@ impl Target {
         match self {
             Target::Fuel => fuel::check(&case, seed, scratch).map(Verdict::Alone),
             Target::Parser => check_parser(&case.wasm, seed),
+            Target::Threads => threads::check(&case, seed).map(Verdict::Alone),
             #[cfg(feature = "frames")]
             Target::Frames => crate::frames::check(&case, seed, None).map(Verdict::Alone),
             _ => Target::judge(&case, modes, scratch),

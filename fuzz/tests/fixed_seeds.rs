@@ -71,6 +71,14 @@ fn the_same_fuel_ends_at_the_same_point() {
 }
 
 #[test]
+fn threads_agree_while_their_code_comes_and_goes() {
+    on_a_large_stack(|| {
+        let passed = pass(Target::Threads, 1..80);
+        assert!(passed.alone > 75 && passed.returned > 100, "{passed:?}: `returned` are withdrawals");
+    });
+}
+
+#[test]
 fn damaged_modules_are_parsed_as_they_are_valid() {
     let passed = pass(Target::Parser, 1..400);
     assert!(passed.agreed > 300 && passed.returned > 100, "{passed:?}: `returned` are valid mutations");

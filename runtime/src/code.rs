@@ -6,7 +6,7 @@ use crate::batch::{self, Batch};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::events::{CompilationEvent, Task};
-use crate::exits::{Exits, WithExits};
+use crate::exits::{Exits, TakenExit, WithExits};
 use crate::jit;
 use crate::ladder::{self, Gathered, Ladder, Rung};
 use crate::queue::Heat;
@@ -107,6 +107,11 @@ impl Module {
     /// left out where the engine's tunables let code speculate. Wrong counts cost speed and nothing else. False where some were given before, which stay.
     pub fn compile_by(&self, counts: Arc<dyn BranchCounts + Send>) -> bool {
         self.code.counts.set(counts).is_ok()
+    }
+
+    /// The side exits that code of this process has taken so far, by function and place. Counted where a compiler is linked.
+    pub fn side_exits(&self) -> Vec<TakenExit> {
+        self.code.exits().all()
     }
 
     /// Functions compiled in this process so far.

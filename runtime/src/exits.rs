@@ -17,6 +17,17 @@ use trjit_code::{BranchCounts, NoCounts, SiteTargets, Tier};
 use trjit_module::FuncIndex;
 use trjit_module::vm::{ExitPlace, VmStore};
 
+/// How often execution went on at a place after a side exit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TakenExit {
+    /// The function that went on: the one that was compiled, or one that was inlined there.
+    pub function: FuncIndex,
+    /// Position of its next instruction in the module's code.
+    pub offset: u32,
+    /// Times, whatever code was left.
+    pub count: u64,
+}
+
 /// An exit that was taken.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SideExit {
@@ -41,6 +52,8 @@ pub(crate) struct Exits(Mutex<State>);
 #[derive(Default)]
 struct State {
     taken: HashMap<(FuncIndex, u32), u64>,
+    /// Entries of counting code in the middle of a function, which are no exits.
+    entered: HashMap<(FuncIndex, u32), u64>,
     left: HashMap<FuncIndex, Left>,
 }
 
@@ -94,12 +107,23 @@ impl Exits {
 
     /// Counting code was entered before the instruction at a position of a function, which no counter of that code knows.
     pub fn entered(&self, function: FuncIndex, position: u32) {
-        *self.lock().taken.entry((function, position)).or_default() += 1;
+        *self.lock().entered.entry((function, position)).or_default() += 1;
+    }
+
+    /// How often each was taken so far, by function and position.
+    pub fn all(&self) -> Vec<TakenExit> {
+        let taken = |(&(function, offset), &count): (&(FuncIndex, u32), &u64)| TakenExit { function, offset, count };
+        let mut all: Vec<TakenExit> = self.lock().taken.iter().map(taken).collect();
+        all.sort_unstable_by_key(|exit| (exit.function, exit.offset));
+        all
     }
 
     /// Those taken so far, beside what else was counted.
     pub fn counts<'a>(&self, counted: Option<Arc<dyn BranchCounts + Send>>, gathered: Option<Gathered<'a>>) -> WithExits<'a> {
-        WithExits { counted, gathered, taken: self.lock().taken.clone() }
+        let state = self.lock();
+        let mut taken = state.taken.clone();
+        state.entered.iter().for_each(|(&place, count)| *taken.entry(place).or_default() += count);
+        WithExits { counted, gathered, taken }
     }
 }
 

@@ -64,6 +64,7 @@ pub use engine::{Config, Engine};
 pub use error::{Error, LinkError};
 pub use events::{CompilationEvent, CompilationHook, Task};
 pub use exception::Exception;
+pub use exits::TakenExit;
 pub use exports::{Extern, Instance, Tag};
 pub use extern_types::{ExportType, ExternType, ImportType};
 pub use func::Func;

@@ -140,7 +140,8 @@ pub struct Inspect {
 const EXPLAIN_EXAMPLES: &str = "Examples:
   trjit explain app.trjit compress --profile app.trprof
   trjit explain app.trjit 1234 --asm=false --clif
-  trjit explain app.wasm compress --profile app.trprof --html compress.html";
+  trjit explain app.wasm compress --profile app.trprof --html compress.html
+  trjit explain app.wasm compress --profile app.trprof --tier T4 --log run.log";
 
 #[derive(Args, Debug)]
 #[command(after_help = EXPLAIN_EXAMPLES)]
@@ -171,6 +172,9 @@ pub struct Explain {
     /// Of a module: compile it for this tier, whatever the plan says. T4 leaves for the interpreter where the profile says nothing is executed.
     #[arg(long, value_name = "TIER", value_parser = ["A1", "T2", "A3", "T3", "AP4", "T4"])]
     pub tier: Option<String>,
+    /// The compilation log of a run (`run --log-compilation=FILE`): how often each side exit was taken.
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
     /// Of a module: the CPUs that the code is for, as of `assemble`.
     #[arg(long, value_name = "LEVEL", default_value = "native")]
     pub cpu_level: String,

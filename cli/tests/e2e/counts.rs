@@ -39,6 +39,30 @@ fn code_that_is_compiled_by_counts_speculates_and_is_left_where_they_were_wrong(
 }
 
 #[test]
+fn explain_tells_how_often_a_run_took_each_exit() {
+    let folder = scratch();
+    let module = wat(folder.path(), "sum.wat", SUM);
+    let (profile, log) = (folder.path().join("one.trprof"), folder.path().join("log"));
+    trjit(["train", "--invoke", "sum", "-o"]).arg(&profile).arg(&module).arg("50").run().exits(0);
+    let run = trjit(["run", "--invoke", "sum", "--counts"]).arg(&profile).args(NOW).args(["-O", "speculate=y,renewals=0"]);
+    run.arg(format!("--log-compilation={}", log.display())).arg(&module).arg("100").run().succeeds().prints("8825\n");
+    let explain = |log: &Path| {
+        let explain = trjit(["explain"]).arg(&module).args(["0", "--tier", "T4", "--json", "--profile"]).arg(&profile);
+        explain.arg("--log").arg(log).run()
+    };
+    let answer = explain(&log).succeeds().json();
+    // The numbers from 100 down to 51, but for the first call, which was interpreted.
+    let exits = answer["exits"].as_array().expect("a list");
+    assert_eq!(exits.iter().map(|exit| exit["taken"].as_u64()).collect::<Vec<_>>(), [Some(49)], "{answer:#}");
+    // Of another program, or no log at all.
+    let foreign = folder.path().join("foreign");
+    std::fs::write(&foreign, "  1.000     - -    side exit      0 other @ 0x2a: 7 times\n").expect("the scratch directory is writable");
+    explain(&foreign).refuses(1, &["of another program", "`0 other`"]);
+    std::fs::write(&foreign, "no log\n").expect("the scratch directory is writable");
+    explain(&foreign).refuses(1, &["line 1 is none of a compilation log", "--log-compilation"]);
+}
+
+#[test]
 fn counts_of_another_program_cost_speed_only() {
     let folder = scratch();
     let profile = folder.path().join("other.trprof");

@@ -155,9 +155,10 @@ fn reached(out: &mut String, explanation: &Explanation) {
         put!(out, "<tr><td>{}</td><td>{}</td><td class=\"n\">{}</td></tr>\n", call.kind, escaped(&call.name), call.sites);
     }
     for exit in &explanation.exits {
+        let taken = exit.taken.map_or_else(String::new, |times| format!(", taken {} times", number(times)));
         put!(
             out,
-            "<tr><td>side exit</td><td>{:#x} of {}</td><td class=\"n\">+{:#06x}</td></tr>\n",
+            "<tr><td>side exit</td><td>{:#x} of {}{taken}</td><td class=\"n\">+{:#06x}</td></tr>\n",
             exit.wasm,
             escaped(&names(explanation, exit.function)),
             exit.offset

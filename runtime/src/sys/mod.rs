@@ -17,12 +17,18 @@ pub mod interrupt;
 pub mod memory;
 pub mod registry;
 pub mod signals;
+mod slot;
 pub mod stack;
 pub mod unwind;
 
 #[cfg_attr(all(target_arch = "x86_64", target_os = "linux"), path = "enter_x86_64.rs")]
 #[cfg_attr(not(all(target_arch = "x86_64", target_os = "linux")), path = "enter_unsupported.rs")]
 mod arch;
+
+/// What `slot.rs` is made of, which a test compiles on other atomics.
+mod atomic {
+    pub use std::sync::atomic::{AtomicUsize, Ordering, fence};
+}
 
 pub use address_space::AddressSpace;
 pub use arch::{NATIVE_CODE_SUPPORTED, UNWOUND, dispatch_stub_address, enter, lazy_stub_address};

@@ -3,7 +3,9 @@
 use crate::LINKED;
 use crate::args::Explain;
 use crate::commands::profiles;
-use anyhow::Result;
+use anyhow::{Context, Result};
+use std::collections::HashMap;
+use std::path::Path;
 use trjit_assemble::Options;
 use trjit_cache_format::{CacheFile, Refusal};
 use trjit_cli::exit::{self, CACHE_REFUSED, FAILURE, Failure, PROFILE_REFUSED};
@@ -67,7 +69,25 @@ fn explained(args: &Explain, module: &Module, subject: Subject<'_>) -> Result<Ex
     let profile = profiles::read(&args.profiles)?;
     let tier = args.tier.as_deref().and_then(Tier::parse);
     let input = Input { subject, module, function, profile: profile.as_ref(), tier };
-    trjit_explain::explain(input).map_err(|error| match &error {
+    let mut explanation = trjit_explain::explain(input).map_err(|error| told(args, error))?;
+    if let Some(path) = &args.log {
+        explanation.join_exits(&taken_exits(path, module)?);
+    }
+    Ok(explanation)
+}
+
+/// The side exits that the log of a run tells of.
+fn taken_exits(path: &Path, module: &Module) -> Result<HashMap<u32, u64>> {
+    let log = std::fs::read_to_string(path).with_context(|| format!("the log `{}` can not be read", path.display()))?;
+    trjit_cli::taken_exits::read(&log, module).map_err(|error| {
+        let failure = Failure::new(FAILURE, format!("the log `{}` can not be used: {error}", path.display()));
+        failure.with_help("give a file that `trjit run --log-compilation=FILE` wrote when it ran this module").into()
+    })
+}
+
+/// Why there is no explanation, as an exit status.
+fn told(args: &Explain, error: ExplainError) -> anyhow::Error {
+    match &error {
         ExplainError::Profile => {
             Failure::new(PROFILE_REFUSED, error.to_string()).with_help("give a profile of this program (`trjit train`)").into()
         }
@@ -76,5 +96,5 @@ fn explained(args: &Explain, module: &Module, subject: Subject<'_>) -> Result<Ex
             .into(),
         ExplainError::Cache(_) | ExplainError::Settings(_) => Failure::new(CACHE_REFUSED, error.to_string()).into(),
         ExplainError::Body(_) => error.into(),
-    })
+    }
 }

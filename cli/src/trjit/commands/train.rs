@@ -43,7 +43,7 @@ pub fn execute(train: &Train) -> Result<u8> {
     let result = guest::run(&linker, &mut store, &module, &train.guest);
     let seconds = start.elapsed().as_secs_f64();
     let info = RunInfo { workload: train.workload.clone(), seconds, ended: ending(&result, &stopped), ..RunInfo::default() };
-    observer.iter().for_each(|observer| observer.finish(&train.observe, store.counters()));
+    observer.iter().for_each(|observer| observer.finish(&train.observe, store.counters(), &module));
     write_profile(&engine, &module, info, &output, train.verbose)?;
     status(result, path, &stopped, train)
 }
