@@ -120,6 +120,22 @@ impl Heat {
         self.at(position)?.site
     }
 
+    /// What is known of the instruction at any position.
+    pub fn peek(&self, position: u32) -> Option<&Executed> {
+        let at = self.executed.binary_search_by_key(&position.checked_sub(self.first)?, |executed| executed.ip).ok()?;
+        self.executed.get(at)
+    }
+
+    /// How far it was asked, for [`reset`](Self::reset).
+    pub fn mark(&self) -> usize {
+        self.next
+    }
+
+    /// Goes back to a mark.
+    pub fn reset(&mut self, mark: usize) {
+        self.next = mark;
+    }
+
     /// What is known of it; the same rule.
     pub fn at(&mut self, position: u32) -> Option<&Executed> {
         let ip = position - self.first;

@@ -1,4 +1,4 @@
-//! Puts bodies in place of hot direct calls, by what training counted. Cranelift does it; here is decided where, and told where the instructions came from.
+//! Puts bodies in place of direct calls: hot ones by what training counted, and small ones. Cranelift does it; here is decided where, and told where the instructions came from.
 //!
 //! Backtraces show what was inlined as if it had been called: each instruction of an inlined body has a [place](trjit_code::place) that also tells the call. A function
 //! with tail calls is left alone, since its frame would have to vanish; and one that catches exceptions, whose handlers are found by the frame.
@@ -25,6 +25,10 @@ const HOT: u64 = 1000;
 const LIMIT: u32 = 100;
 /// The same where the call is [`MOST`] of all calls of its callee: then there is hardly another copy.
 const LIMIT_OF_MOST: u32 = 400;
+/// The same where the call was executed at all.
+const LIMIT_OF_COLD: u32 = 40;
+/// The same in functions that training did not enter: there is nothing to choose by, and they may be what another input runs.
+const LIMIT_OF_UNKNOWN: u32 = 80;
 /// In tenths of all calls.
 const MOST: u64 = 9;
 /// Bytes of wasm that may be inlined in a function, all in all.
@@ -40,8 +44,7 @@ pub fn inline(
     config: TargetFrontendConfig,
 ) -> Res<Vec<InlinedPlace>> {
     let catches = request.module.function(request.function).is_some_and(|record| record.handlers_len > 0);
-    let is_counted = request.counts.entries(request.function).is_some_and(|entries| entries > 0);
-    if !matches!(request.tier, Tier::Ap4 | Tier::T4) || request.entry != trjit_code::Entry::Start || catches || !is_counted {
+    if !matches!(request.tier, Tier::Ap4 | Tier::T4) || request.entry != trjit_code::Entry::Start || catches {
         return Ok(Vec::new());
     }
     let places = RefCell::new(Vec::new());
@@ -138,24 +141,29 @@ impl Inliner<'_> {
             return Ok(false);
         }
         let Some(&position) = chain.first() else { return Ok(false) };
-        let calls = self.calls(position, callee)?;
         let all = self.request.counts.entries(callee).unwrap_or(0);
-        let limit = if calls >= all / 10 * MOST { LIMIT_OF_MOST } else { LIMIT };
-        Ok(calls >= HOT && len <= limit)
+        let limit = match self.calls(position, callee)? {
+            None => LIMIT_OF_UNKNOWN,
+            Some(0) => return Ok(false),
+            Some(calls) if calls < HOT => LIMIT_OF_COLD,
+            Some(calls) if calls >= all / 10 * MOST => LIMIT_OF_MOST,
+            Some(_) => LIMIT,
+        };
+        Ok(len <= limit)
     }
 
-    /// How often the instruction at a position, which may be an indirect call, called that function.
-    fn calls(&self, position: u32, callee: FuncIndex) -> Res<u64> {
+    /// How often the instruction at a position, which may be an indirect call, called that function. `None` where training did not enter the function around.
+    fn calls(&self, position: u32, callee: FuncIndex) -> Res<Option<u64>> {
         let module = self.request.module;
-        let Some(function) = module.function_at(position) else { return Ok(0) };
-        let Some(record) = module.function(function) else { return Ok(0) };
-        let Some(steps) = self.walked.executed(function)? else { return Ok(0) };
+        let Some(function) = module.function_at(position) else { return Ok(Some(0)) };
+        let Some(record) = module.function(function) else { return Ok(Some(0)) };
+        let Some(steps) = self.walked.executed(function)? else { return Ok(None) };
         let ip = position - record.code_start;
-        let Ok(found) = steps.binary_search_by_key(&ip, |step| step.ip) else { return Ok(0) };
-        Ok(match steps[found].site {
+        let Ok(found) = steps.binary_search_by_key(&ip, |step| step.ip) else { return Ok(Some(0)) };
+        Ok(Some(match steps[found].site {
             None => steps[found].count,
             Some(site) => targets::calls_of(&self.request.counts.targets(function, site), callee),
-        })
+        }))
     }
 }
 

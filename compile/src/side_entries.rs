@@ -17,6 +17,7 @@ pub enum Flow {
 }
 
 /// Walks along a body; sees each instruction once, in their order.
+#[derive(Clone)]
 pub struct SideEntries {
     next: u32,
     reachable: bool,

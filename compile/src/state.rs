@@ -2,6 +2,7 @@
 
 use crate::fault::Res;
 use crate::signature::{clif_type, clif_type_of};
+use crate::translate::Copies;
 use cranelift_codegen::ir::{Block, Type, Value};
 use trjit_module::{FuncType, Module, TypeIndex};
 
@@ -53,11 +54,14 @@ impl<'a> BlockSig<'a> {
 }
 
 /// What opened a frame.
-pub enum FrameKind {
+pub enum FrameKind<'a> {
     /// `block`, or the function's body.
     Block,
     Loop {
         header: Block,
+        /// Where branches to it go: the header, or that of the next copy where it is unrolled.
+        back: Block,
+        copies: Option<Box<Copies<'a>>>,
         /// Position of its first instruction, and the entry of the function's side table that is next there.
         first: u32,
         entry: u32,
@@ -72,11 +76,11 @@ pub enum FrameKind {
 
 /// A control frame that was reachable when it was opened; frames in unreachable code are only counted.
 pub struct Frame<'a> {
-    pub kind: FrameKind,
+    pub kind: FrameKind<'a>,
     pub sig: BlockSig<'a>,
     /// Height of the operand stack below the frame's parameters.
     pub height: usize,
-    /// Where the frame ends, with the results as block parameters; made by the first branch there. A loop has none: its label is the header.
+    /// Where the frame ends, with the results as block parameters; made by the first branch there. A loop has none, unless it is unrolled: its label is the header.
     pub next: Option<Block>,
     /// The values below are in variables: code may enter the function inside of this frame.
     pub spilled: bool,

@@ -71,9 +71,6 @@ fn hot_calls_are_replaced_and_places_tell_the_frames() {
 fn calls_stay_where_a_body_would_not_do() {
     let module = module(PROGRAM);
     let hot = Entered(5000);
-    let middle = callees(&compile(&module, OUTER, Tier::Ap4, &NoCounts));
-    assert_eq!(middle, [MIDDLE], "nothing is known");
-    assert_eq!(callees(&compile(&module, OUTER, Tier::Ap4, &Entered(999))), [MIDDLE], "it is not hot");
     assert_eq!(callees(&compile(&module, OUTER, Tier::A1, &hot)), [MIDDLE], "the cheap tier");
     assert_eq!(callees(&compile(&module, TAIL, Tier::Ap4, &hot)), [INNER], "the frame of a tail call vanishes");
     assert_eq!(callees(&compile(&module, CALLS_TAIL, Tier::Ap4, &hot)), [TAIL], "and that of its caller with it");
@@ -90,4 +87,45 @@ fn call_sites_in_bodies_have_their_frames() {
     let code = compile(&module, FuncIndex(1), Tier::Ap4, &Entered(5000));
     let frames: Vec<_> = code.call_sites.iter().map(|site| functions(&module, &code, site.wasm)).collect();
     assert_eq!(frames, vec![vec![FuncIndex(2), FuncIndex(1)]; 2]);
+}
+
+/// A function of about `len` bytes, and one that calls it.
+fn of_length(len: usize) -> Module {
+    let adds = "(i32.add (local.get 0)".repeat(len / 3);
+    module(&format!(
+        "(module (func $caller (param i32) (result i32) (call $callee (local.get 0))) (func $callee (param i32) (result i32) {adds} (local.get 0) {}))",
+        ")".repeat(len / 3)
+    ))
+}
+
+#[test]
+fn how_long_a_body_may_be_depends_on_what_is_known_of_the_call() {
+    let is_inlined = |len, counts: &dyn BranchCounts| callees(&compile(&of_length(len), FuncIndex(0), Tier::Ap4, counts)).is_empty();
+    // It is all calls of its callee.
+    assert!(is_inlined(390, &Entered(1000)) && !is_inlined(420, &Entered(1000)), "hot");
+    assert!(is_inlined(30, &Entered(999)) && !is_inlined(50, &Entered(999)), "executed");
+    assert!(is_inlined(70, &NoCounts) && !is_inlined(90, &NoCounts), "nothing is known");
+    assert!(is_inlined(70, &Entered(0)) && !is_inlined(90, &Entered(0)), "never entered");
+}
+
+#[test]
+fn cold_calls_stay_calls() {
+    let text = r#"(module
+      (func $caller (param i32) (if (local.get 0) (then (call $callee))))
+      (func $callee))"#;
+    struct NeverThen;
+    impl BranchCounts for NeverThen {
+        fn entries(&self, _function: FuncIndex) -> Option<u64> {
+            Some(5000)
+        }
+
+        fn taken(&self, _function: FuncIndex, _entry: u32) -> u64 {
+            5000
+        }
+
+        fn targets(&self, _function: FuncIndex, _site: u32) -> SiteTargets {
+            SiteTargets::default()
+        }
+    }
+    assert_eq!(callees(&compile(&module(text), FuncIndex(0), Tier::Ap4, &NeverThen)), [FuncIndex(1)]);
 }

@@ -65,7 +65,7 @@ impl Translator<'_, '_> {
     /// Before the innermost frame, a loop, ends: fills the block in which it asks, if it does.
     pub(super) fn end_asking(&mut self) -> Res<()> {
         let Some(frame) = self.frames.last() else { return Ok(()) };
-        let FrameKind::Loop { header, first, entry, asking: Some(asking) } = frame.kind else { return Ok(()) };
+        let FrameKind::Loop { header, first, entry, asking: Some(asking), .. } = frame.kind else { return Ok(()) };
         let (height, spilled) = (frame.height, frame.spilled);
         // What comes behind the loop goes on in a block of its own: this one can not be left half-made.
         let behind = self.reachable.then(|| self.b.create_block());

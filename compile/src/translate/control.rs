@@ -25,13 +25,13 @@ impl<'a> Translator<'a, '_> {
         BlockSig::new(self.env.module, ty)
     }
 
-    fn push_frame(&mut self, kind: FrameKind, sig: BlockSig<'a>, spilled: bool) {
+    fn push_frame(&mut self, kind: FrameKind<'a>, sig: BlockSig<'a>, spilled: bool) {
         let height = self.stack.len() - sig.params();
         self.frames.push(Frame { kind, sig, height, next: None, spilled });
     }
 
     /// Opens a frame that begins in the current block.
-    pub(super) fn start_framed(&mut self, kind: FrameKind, sig: BlockSig<'a>) -> Res<()> {
+    pub(super) fn start_framed(&mut self, kind: FrameKind<'a>, sig: BlockSig<'a>) -> Res<()> {
         self.widen_top(sig.params())?;
         let spilled = self.spill_below(sig.params())?;
         self.push_frame(kind, sig, spilled);
@@ -58,7 +58,9 @@ impl<'a> Translator<'a, '_> {
         if spilled {
             self.reload_below(first);
         }
-        self.push_frame(FrameKind::Loop { header, first: inner, entry: self.entries.end, asking: None }, sig, spilled);
+        let unrolled = self.unrolled.take();
+        let (back, copies) = self.unroll(header, sig, first, unrolled);
+        self.push_frame(FrameKind::Loop { header, back, copies, first: inner, entry: self.entries.end, asking: None }, sig, spilled);
         self.check_fuel(inner)
     }
 
@@ -111,10 +113,11 @@ impl<'a> Translator<'a, '_> {
     pub(super) fn end(&mut self) -> Res<()> {
         let frame = self.frames.last_mut().ok_or_else(no_frame)?;
         match &mut frame.kind {
-            FrameKind::Loop { header, .. } => {
-                let header = *header;
+            FrameKind::Loop { .. } => {
                 self.end_asking()?;
-                self.b.seal_block(header);
+                if self.end_copy()? {
+                    return Ok(());
+                }
             }
             FrameKind::If { seen_else: false, .. } => {
                 // An `else` without instructions: the parameters are the results.
@@ -180,7 +183,7 @@ impl<'a> Translator<'a, '_> {
         let at = (self.frames.len() - 1).checked_sub(depth as usize).ok_or_else(no_frame)?;
         let first = self.widen_top(self.frames[at].branch_arity())?;
         let block = match self.frames[at].kind {
-            FrameKind::Loop { header, .. } => header,
+            FrameKind::Loop { back, .. } => back,
             FrameKind::Block | FrameKind::Try | FrameKind::If { .. } => self.next_of(at)?,
         };
         self.set_branch_args(first);

@@ -24,12 +24,16 @@ mod numeric;
 mod operators;
 mod simd;
 mod tables;
+mod unroll;
+
+pub use self::unroll::Copies;
 
 use self::counting::Counting;
 use self::exceptions::TryScope;
 use self::exits::{Exits, Shared};
 use self::landing::Landing;
 use self::locals::Locals;
+use self::unroll::{Start, Walk};
 use crate::env::Env;
 use crate::fault::{Fault, Res};
 use crate::heat::{Heat, Walked};
@@ -106,6 +110,10 @@ pub struct Translator<'a, 'b> {
     caller: Option<Caller<'a>>,
     /// What the straight code so far costs, and was not charged yet.
     fuel_used: i64,
+    /// What to go back to in the loop that the current instruction opens, where that is unrolled.
+    unrolled: Option<Start<'a>>,
+    /// Whether the next instruction is the first one of the innermost frame, an unrolled loop.
+    goes_back: bool,
     /// Arguments of the next branch; kept for its memory.
     branch_args: Vec<BlockArg>,
 }
@@ -166,6 +174,8 @@ pub fn function<'a>(
         position: first,
         caller,
         fuel_used: 0,
+        unrolled: None,
+        goes_back: false,
         branch_args: Vec::new(),
     };
     let types = local_types(ty, &body)?;
@@ -188,7 +198,7 @@ fn local_types(ty: FuncType<'_>, body: &FunctionBody<'_>) -> Res<Vec<Type>> {
     Ok(types)
 }
 
-impl Translator<'_, '_> {
+impl<'a> Translator<'a, '_> {
     fn entry_block(&mut self) -> Vec<Value> {
         let entry = self.b.create_block();
         self.b.append_block_params_for_function_params(entry);
@@ -231,7 +241,7 @@ impl Translator<'_, '_> {
         }
     }
 
-    fn body(&mut self, mut reader: OperatorsReader<'_>) -> Res<()> {
+    fn body(&mut self, reader: OperatorsReader<'a>) -> Res<()> {
         self.frames.push(Frame {
             kind: FrameKind::Block,
             sig: BlockSig::Func(FuncType::new(&[], self.ty.result_codes())),
@@ -239,23 +249,28 @@ impl Translator<'_, '_> {
             next: None,
             spilled: false,
         });
-        let mut entries = SideEntries::new();
+        let mut walk = Walk { reader, entries: SideEntries::new() };
         while !self.frames.is_empty() {
-            let (operator, position) = reader.read_with_offset()?;
-            (self.entries, _) = entries.step(&operator);
-            if self.reachable {
-                self.begin_instruction(&operator, position as u32)?;
-            }
-            if !self.reachable {
-                self.skip(&operator)?;
-                continue;
-            }
-            self.position = position as u32;
-            self.set_position(position as u32);
-            self.count_fuel(position)?;
-            self.operator(&operator, reader.original_position() as u32)?;
+            self.instruction(&mut walk)?;
+            self.go_back(&mut walk);
         }
         Ok(())
+    }
+
+    fn instruction(&mut self, walk: &mut Walk<'a>) -> Res<()> {
+        let (operator, position) = walk.reader.read_with_offset()?;
+        (self.entries, _) = walk.entries.step(&operator);
+        if self.reachable {
+            self.begin_instruction(&operator, position as u32)?;
+        }
+        if !self.reachable {
+            return self.skip(&operator);
+        }
+        self.position = position as u32;
+        self.set_position(position as u32);
+        self.count_fuel(position)?;
+        self.unrolled = self.start_of_unrolled(walk, &operator, position as u32)?;
+        self.operator(&operator, walk.reader.original_position() as u32)
     }
 
     /// Code may enter here, or leave.
