@@ -18,8 +18,8 @@ use trjit_module::{FuncIndex, Module, TrapCode, TypeIndex};
 const PROGRAM: &str = r#"(module
   (import "env" "log" (func $log (param i32)))
   (memory 1)
-  (func $one (param i32) (result i32) (i32.div_u (i32.const 11) (local.get 0)))
-  (func $two (param i32) (result i32) (i32.div_u (i32.const 22) (local.get 0)))
+  (func $one (param i32) (result i32) LONG (i32.div_u (i32.const 11) (local.get 0)))
+  (func $two (param i32) (result i32) LONG (i32.div_u (i32.const 22) (local.get 0)))
   (func $table (param i32) (result i32)
     (block (block (block (block (block (br_table 0 1 2 3 4 (local.get 0)))
       (return (call $one (i32.const 1)))) (return (i32.load (local.get 0)))) (return (i32.const 3))) (call $log (i32.const 4)))

@@ -13,9 +13,10 @@ use trjit_module::{FuncIndex, TrapCode};
 const PROGRAM: &str = r#"(module
   (import "env" "log" (func $log (param i32)))
   (memory 1)
-  (func $leaf (param i32) (result i32) (i32.div_u (i32.const 100) (local.get 0)))
-  (func $cold (param i32) (result i32) (i32.load (local.get 0)))
+  (func $leaf (param i32) (result i32) LONG (i32.div_u (i32.const 100) (local.get 0)))
+  (func $cold (param i32) (result i32) LONG (i32.load (local.get 0)))
   (func $main (param i32) (result i32)
+    LONG
     (call $log (local.get 0))
     (i32.add (call $leaf (local.get 0)) (call $cold (local.get 0))))
   (func $count (param i32) (result i32)

@@ -8,7 +8,7 @@ use trjit_explain::{ExplainError, Explanation, Input, Show, SiteKind, Subject, e
 use trjit_module::{DefinedFuncIndex, FuncIndex, Module};
 use trjit_trace::{Profile, Recorder, RunInfo};
 
-/// `run` loops over a hot call that gets inlined, an indirect call, and builtins; `idle` is never entered.
+/// `run` loops over a hot call that gets inlined, an indirect call, and builtins; `idle` is never entered, and long.
 const PROGRAM: &str = r#"(module
   (import "env" "log" (func $log (param i32)))
   (memory 1)
@@ -25,12 +25,13 @@ const PROGRAM: &str = r#"(module
       (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
     (if (local.get $n) (then (drop (memory.grow (i32.const 1))) (call $log (i32.const 3))))
     (call $idle))
-  (func $idle (nop)))"#;
+  (func $idle LONG))"#;
 const ADD: DefinedFuncIndex = DefinedFuncIndex(0);
 const RUN: DefinedFuncIndex = DefinedFuncIndex(2);
 
+/// `LONG` stands for so much code that a body is not inlined where it is called rarely.
 fn module(text: &str) -> Module {
-    Module::parse(wat::parse_str(text).expect("the text is valid")).expect("the module is valid")
+    Module::parse(wat::parse_str(text.replace("LONG", &"nop ".repeat(90))).expect("the text is valid")).expect("the module is valid")
 }
 
 fn take(recorder: &Recorder, entry: u32) {

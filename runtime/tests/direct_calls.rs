@@ -60,8 +60,9 @@ impl Compiler for Noting {
 }
 
 /// 0 `leaf`, 1 `middle` calls it, 2 `fib` calls itself, 3 `spin` has a loop that calls 1 and 2.
+/// `LONG` stands for so much code that a body is not inlined where nothing is known of the call.
 const PROGRAM: &str = r#"(module
-    (func $leaf (export "leaf") (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))
+    (func $leaf (export "leaf") (param i32) (result i32) LONG (i32.add (local.get 0) (i32.const 1)))
     (func $middle (export "middle") (param i32) (result i32) (i32.mul (call $leaf (local.get 0)) (i32.const 2)))
     (func $fib (export "fib") (param i32) (result i32)
         (if (result i32) (i32.lt_s (local.get 0) (i32.const 2))
@@ -73,10 +74,14 @@ const PROGRAM: &str = r#"(module
             (br_if $more (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
         (local.get 1)))"#;
 
+fn wasm() -> Vec<u8> {
+    wat::parse_str(PROGRAM.replace("LONG", &"nop ".repeat(90))).unwrap()
+}
+
 /// Calls each export so many times with an argument; the last results.
 fn run(compiler: &Arc<Noting>, tunables: Tunables, calls: &[(&str, usize, i32)]) -> (Vec<i32>, Module) {
     let engine = Engine::new(Config::new().compiler(Arc::clone(compiler) as Arc<dyn Compiler>).tunables(tunables));
-    let module = Module::new(&engine, wat::parse_str(PROGRAM).unwrap()).unwrap();
+    let module = Module::new(&engine, wasm()).unwrap();
     let mut store = Store::new(&engine, ()).unwrap();
     let instance = Linker::new().instantiate(&mut store, &module).unwrap();
     let mut results = Vec::new();
@@ -132,7 +137,7 @@ fn caller_before_callee(refused: Vec<u32>, claimed_wasm: usize) -> (Option<Vec<u
         ..Tunables::default()
     };
     let engine = Engine::new(Config::new().compiler(Arc::clone(&compiler) as Arc<dyn Compiler>).tunables(tunables));
-    let module = Module::new(&engine, wat::parse_str(PROGRAM).unwrap()).unwrap();
+    let module = Module::new(&engine, wasm()).unwrap();
     let mut store = Store::new(&engine, ()).unwrap();
     let instance = Linker::new().instantiate(&mut store, &module).unwrap();
     let mut call = |name: &str, times: usize| {
@@ -165,7 +170,7 @@ fn callers_of_what_was_claimed_in_vain_are_compiled_again() {
 fn whole_modules_call_each_other_directly_where_the_callee_came_first() {
     let compiler = Arc::new(Noting { refused: vec![1], ..Noting::default() });
     let engine = Engine::new(Config::new().compiler(Arc::clone(&compiler) as Arc<dyn Compiler>));
-    let module = Module::new(&engine, wat::parse_str(PROGRAM).unwrap()).unwrap();
+    let module = Module::new(&engine, wasm()).unwrap();
     assert_eq!(module.compile_all(), 3);
     assert_eq!(compiler.calls(3, false), Some(vec![2]));
     let mut store = Store::new(&engine, ()).unwrap();
