@@ -13,7 +13,8 @@ use trjit_trace::Profile;
 
 /// `LONG` stands for so much code that a body is not inlined where nothing is known of the call.
 pub fn module(text: &str) -> Module {
-    Module::parse(wat::parse_str(text.replace("LONG", &"nop ".repeat(90))).expect("the test's text is valid")).expect("the test's module is valid")
+    Module::parse(wat::parse_str(text.replace("LONG", &"nop ".repeat(90))).expect("the test's text is valid"))
+        .expect("the test's module is valid")
 }
 
 /// Everything gets code.
