@@ -1,5 +1,8 @@
 //! Side exits: speculative code leaves for the interpreter, as often as it must, and nothing is left behind of its frames.
 
+mod depth_support;
+
+use depth_support::Depths;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use trjit_code::{BranchCounts, Compiler, Entry, SiteTargets, Steered, Tier};
@@ -63,21 +66,6 @@ fn trap<T>(result: Result<T, Error>) -> Trap {
     }
 }
 
-/// The native stack pointers between which a host function ran.
-struct Depths {
-    lowest: AtomicUsize,
-    highest: AtomicUsize,
-}
-
-impl Depths {
-    fn look(&self) {
-        let here = 0u8;
-        let at = (&raw const here).addr();
-        self.lowest.fetch_min(at, Ordering::Relaxed);
-        self.highest.fetch_max(at, Ordering::Relaxed);
-    }
-}
-
 /// A loop around a block; the counts say that the block's branch is always taken, so that what it jumps over is an exit.
 const LOOP: &str = r#"(module
   (import "host" "look" (func $look))
@@ -97,17 +85,14 @@ fn ten_million_cycles_between_a_loop_and_its_exit_need_constant_stack() {
     const CYCLES: i32 = 10_000_000;
     let (engine, compiler) = engine(true, LOOP_COUNTS, eager());
     let mut store = Store::new(&engine, ()).unwrap();
-    let depths = Arc::new(Depths { lowest: usize::MAX.into(), highest: 0.into() });
     let mut linker = Linker::new();
-    let seen = Arc::clone(&depths);
-    linker.func_wrap("host", "look", move || seen.look());
+    let depths = Depths::defined_in(&mut linker);
     let instance = instance(&engine, &mut store, &linker, LOOP);
     let run = instance.get_typed_func::<i32, i32>(&mut store, "run").unwrap();
     assert_eq!(run.call(&mut store, CYCLES).unwrap(), CYCLES * 3);
     // The first round is interpreted.
     assert_eq!(store.counters().exits, CYCLES as u64 - 1);
-    let spread = depths.highest.load(Ordering::Relaxed) - depths.lowest.load(Ordering::Relaxed);
-    assert!(spread < 4096, "{spread} bytes of stack");
+    depths.assert_constant();
     assert_eq!(compiler.take_failures(), []);
 }
 
@@ -199,16 +184,13 @@ fn ten_million_cycles_of_exit_bridge_and_tail_call_need_constant_stack() {
     const CYCLES: i32 = 10_000_000;
     let (engine, compiler) = engine(false, Counts(1000, &[(1, 0, 1000)]), Tunables { bridge_threshold: 0, ..eager() });
     let mut store = Store::new(&engine, ()).unwrap();
-    let depths = Arc::new(Depths { lowest: usize::MAX.into(), highest: 0.into() });
     let mut linker = Linker::new();
-    let seen = Arc::clone(&depths);
-    linker.func_wrap("host", "look", move || seen.look());
+    let depths = Depths::defined_in(&mut linker);
     let instance = instance(&engine, &mut store, &linker, LEAP);
     let run = instance.get_typed_func::<(i32, i32), i32>(&mut store, "run").unwrap();
     assert_eq!(run.call(&mut store, (CYCLES, 0)).unwrap(), CYCLES * 3);
     assert_eq!(store.counters().exits, CYCLES as u64);
-    let spread = depths.highest.load(Ordering::Relaxed) - depths.lowest.load(Ordering::Relaxed);
-    assert!(spread < 4096, "{spread} bytes of stack");
+    depths.assert_constant();
     assert_eq!(compiler.take_failures(), []);
 }
 

@@ -1,6 +1,8 @@
 //! Code that climbs: compiled with counters first, then by what they counted, and left for it in the middle of loops.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+mod depth_support;
+
+use depth_support::Depths;
 use std::sync::{Arc, Mutex};
 use trjit_code::{BranchCounts, CompileError, CompileRequest, CompiledFunction, Compiler, Entry, Settings, Steered, Tier};
 use trjit_compile::CraneliftCompiler;
@@ -294,21 +296,6 @@ const LEAP: &str = r#"(module
     (call $look)
     (return_call $leap (i32.sub (local.get $n) (i32.const 1)) (i32.add (local.get $sum) (local.get $turn)))))"#;
 
-/// The native stack pointers between which a host function ran.
-struct Depths {
-    lowest: AtomicUsize,
-    highest: AtomicUsize,
-}
-
-impl Depths {
-    fn look(&self) {
-        let here = 0u8;
-        let at = (&raw const here).addr();
-        self.lowest.fetch_min(at, Ordering::Relaxed);
-        self.highest.fetch_max(at, Ordering::Relaxed);
-    }
-}
-
 #[test]
 fn ten_million_climbs_need_constant_stack() {
     const CYCLES: i32 = 10_000_000;
@@ -316,17 +303,14 @@ fn ten_million_climbs_need_constant_stack() {
     let compiler = Watching::new(u32::MAX, |request| request.tier == Tier::T3 || matches!(request.entry, Entry::At(_)));
     let (engine, _) = engine(compiler, eager());
     let mut store = Store::new(&engine, ()).unwrap();
-    let depths = Arc::new(Depths { lowest: usize::MAX.into(), highest: 0.into() });
     let mut linker = Linker::new();
-    let seen = Arc::clone(&depths);
-    linker.func_wrap("host", "look", move || seen.look());
+    let depths = Depths::defined_in(&mut linker);
     let instance = linker.instantiate(&mut store, &module(&engine, LEAP)).unwrap();
     let run = instance.get_typed_func::<(i32, i32), i32>(&mut store, "run").unwrap();
     assert_eq!(run.call(&mut store, (CYCLES, 0)).unwrap(), CYCLES * 2);
     let climbs = store.counters().climbs;
     assert!(climbs >= CYCLES as u64 - 100, "{climbs} climbs");
-    let spread = depths.highest.load(Ordering::Relaxed) - depths.lowest.load(Ordering::Relaxed);
-    assert!(spread < 4096, "{spread} bytes of stack");
+    depths.assert_constant();
 }
 
 #[test]
