@@ -1,4 +1,4 @@
-//! Puts the commit into the binaries, for `--version` (a build outside of a checkout says "unknown"), and links them statically.
+//! Puts the commit and its date into the binaries, for `--version` and manuals (a build outside of a checkout says "unknown"), and links them statically.
 //!
 //! A static binary that is not position-independent starts in two thirds of the time of a dynamic one: nothing is looked up, mapped or relocated. `crt-static` is no
 //! way there, for it applies to procedural macros, too, unless a target is named. So the binaries alone are linked with `-static`, and the shared
@@ -29,9 +29,8 @@ const SCRIPTS: &[(&str, &[&str])] = &[
 const NEEDED: &[&str] = &["libc.a", "libgcc_eh.a", "libgcc.a", "libm.a"];
 
 fn main() {
-    let commit = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output().ok().filter(|output| output.status.success());
-    let commit = commit.and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_else(|| "unknown".to_string());
-    println!("cargo::rustc-env=TRJIT_COMMIT={}", commit.trim());
+    println!("cargo::rustc-env=TRJIT_COMMIT={}", git(&["rev-parse", "--short=12", "HEAD"]));
+    println!("cargo::rustc-env=TRJIT_COMMIT_DATE={}", git(&["log", "-1", "--format=%cs"]));
     println!("cargo::rerun-if-changed=../.git/HEAD");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=CC");
@@ -40,6 +39,13 @@ fn main() {
     if let Err(reason) = linked {
         println!("cargo::warning=the binaries are linked dynamically, and start slower: {reason}");
     }
+}
+
+/// What git says in one line, or "unknown".
+fn git(arguments: &[&str]) -> String {
+    let output = Command::new("git").args(arguments).output().ok().filter(|output| output.status.success());
+    let line = output.and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_else(|| "unknown".to_string());
+    line.trim().to_string()
 }
 
 fn link_statically() -> Result<(), String> {

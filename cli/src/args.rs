@@ -2,6 +2,8 @@
 //! [`guest`](crate::guest).
 
 use crate::compilation_log::STANDARD_ERROR;
+use crate::environment::{CACHE, CACHE_MODE, CALL_THRESHOLD, JIT, LOG_COMPILATION, LOOP_THRESHOLD, STATS, TIMINGS};
+use crate::exit::Failure;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -47,9 +49,9 @@ pub struct Run {
     /// Run on the compiled code of this cache file. It is native code: name only files that you trust.
     #[arg(long, value_name = "FILE", help_heading = "Cache")]
     pub cache: Option<PathBuf>,
-    /// What to do with the cache: use it or say why not and go on; fail when it is refused; ignore it.
-    #[arg(long, value_name = "MODE", default_value = "auto", help_heading = "Cache")]
-    pub cache_mode: CacheMode,
+    /// What to do with the cache: use it or say why not and go on (auto, the default); fail when it is refused; ignore it.
+    #[arg(long, value_name = "MODE", help_heading = "Cache")]
+    pub cache_mode: Option<CacheMode>,
     /// Allow the module to be a cache file, which holds the module and native code.
     #[arg(long, help_heading = "Cache")]
     pub allow_precompiled: bool,
@@ -77,6 +79,19 @@ pub struct Run {
     pub guest: Guest,
 }
 
+impl Run {
+    /// Fills in what variables say where the command line says nothing.
+    pub fn fill(&mut self) -> Result<(), Failure> {
+        CACHE.fill_path(&mut self.cache);
+        CACHE_MODE.fill_choice(&mut self.cache_mode)?;
+        JIT.fill_choice(&mut self.jit)?;
+        CALL_THRESHOLD.fill_number(&mut self.call_threshold)?;
+        LOOP_THRESHOLD.fill_number(&mut self.loop_threshold)?;
+        TIMINGS.fill_choice(&mut self.timings)?;
+        self.observe.fill()
+    }
+}
+
 /// What is told of the code that is made.
 #[derive(Args, Debug, Default)]
 pub struct Observe {
@@ -89,6 +104,14 @@ pub struct Observe {
     /// Tell profilers what code is: perfmap writes /tmp/perf-PID.map, jitdump writes jit-PID.dump for `perf inject --jit`.
     #[arg(long, value_name = "FORMAT")]
     pub profile: Option<PerfFormat>,
+}
+
+impl Observe {
+    /// As [`Run::fill`].
+    pub fn fill(&mut self) -> Result<(), Failure> {
+        LOG_COMPILATION.fill_path(&mut self.log_compilation);
+        STATS.fill_choice(&mut self.stats)
+    }
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]

@@ -10,6 +10,7 @@
 //! taken in all; [`taken_exits`](crate::taken_exits) reads that.
 
 use crate::code_name;
+use crate::exit::{FAILURE, Failure};
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::io::Write;
@@ -33,7 +34,7 @@ impl CompilationLog {
     pub fn new(path: &Path) -> Result<CompilationLog> {
         let file = match path.as_os_str() == STANDARD_ERROR {
             true => None,
-            false => Some(Mutex::new(File::create(path).with_context(|| format!("the log can not be written to `{}`", path.display()))?)),
+            false => Some(Mutex::new(File::create(path).with_context(|| unwritable(path))?)),
         };
         Ok(CompilationLog { start: Instant::now(), file })
     }
@@ -46,6 +47,11 @@ impl CompilationLog {
             None => std::io::stderr().write_all(line.as_bytes()),
         };
     }
+}
+
+fn unwritable(path: &Path) -> Failure {
+    let failure = Failure::new(FAILURE, format!("the log can not be written to `{}`", path.display()));
+    failure.with_help("name a file in a directory that exists, or leave the name out: the log then goes to standard error")
 }
 
 /// The line without its time.

@@ -17,6 +17,64 @@ pub const TRAP: u8 = 134;
 /// Added to the number of a signal that ended a run: 130 for SIGINT, 143 for SIGTERM.
 pub const SIGNAL_BASE: u8 = 128;
 
+/// What statuses mean, as manuals tell it; `docs/cli.md` has the same rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Status {
+    pub codes: &'static str,
+    /// What stands between backticks is a word of the command line.
+    pub meaning: &'static str,
+    /// The commands that exit so (`profile merge`); none: all.
+    pub commands: &'static [&'static str],
+}
+
+impl Status {
+    /// Whether the page of a command (empty: that of `trjit` itself) has it.
+    pub fn concerns(&self, command: &str) -> bool {
+        command.is_empty()
+            || self.commands.is_empty()
+            || self.commands.iter().any(|own| command == *own || command.starts_with(&format!("{own} ")))
+    }
+}
+
+pub const STATUSES: &[Status] = &[
+    Status { codes: "0..125", meaning: "the guest's own status", commands: &["run", "train"] },
+    Status {
+        codes: "1",
+        meaning: "the command failed: a file, a module, an option's value, linking, or a guest status outside of 0..125. The message begins with `error:`",
+        commands: &[],
+    },
+    Status {
+        codes: "2",
+        meaning: "the command line, or a variable that stands for an option, is wrong, or nothing is asked for",
+        commands: &[],
+    },
+    Status {
+        codes: "120",
+        meaning: "a cache was refused, and `--cache-mode require`, `--allow-precompiled`, `inspect` or `explain` leaves nothing to go on with",
+        commands: &["run", "inspect", "explain"],
+    },
+    Status {
+        codes: "121",
+        meaning: "a profile cannot be used: it is missing, damaged, or of another program",
+        commands: &["run", "assemble", "inspect", "profile", "explain"],
+    },
+    Status {
+        codes: "122",
+        meaning: "`assemble --verify` found that the cache is not what it should be; none was written",
+        commands: &["assemble"],
+    },
+    Status {
+        codes: "130, 143",
+        meaning: "SIGINT, SIGTERM ended a training run, after the profile was written. `run` dies by the signal itself, which shells show as the same numbers",
+        commands: &["run", "train"],
+    },
+    Status {
+        codes: "134",
+        meaning: "the guest trapped, threw an exception that nobody caught, or its time was up (as `wasmtime run` exits for traps)",
+        commands: &["run", "train"],
+    },
+];
+
 /// A failure with its own exit code; commands return it inside of `anyhow::Error`.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
@@ -40,11 +98,37 @@ impl Failure {
 
 /// Prints an error with its causes, once, and gives the exit code.
 pub fn report(error: &anyhow::Error) -> u8 {
-    let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
+    // A failure is the context of an error, or one of its causes.
+    let failure = error.downcast_ref::<Failure>().or_else(|| error.chain().find_map(|cause| cause.downcast_ref::<Failure>()));
     let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
     crate::ui::error(&chain.join(": "));
-    if let Some(help) = failure.and_then(|failure| failure.help.as_deref()) {
-        crate::ui::help(help);
+    let help = failure.and_then(|failure| failure.help.clone());
+    if let Some(help) = help.or_else(|| crate::advice::of(error)) {
+        crate::ui::help(&help);
     }
     failure.map_or(FAILURE, |failure| failure.code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_of_the_command_line_has_each_status_as_manuals_tell_it() {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cli.md")).expect("the page is there");
+        let table = page.split_once("## Exit codes").expect("the page has the section").1;
+        for Status { codes, meaning, .. } in STATUSES {
+            assert!(table.contains(&format!("\n| {codes} | {meaning} |\n")), "docs/cli.md lacks: | {codes} | {meaning} |");
+        }
+        let rows = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| code")).count();
+        assert_eq!(rows, STATUSES.len(), "a row of docs/cli.md is in no manual");
+    }
+
+    #[test]
+    fn a_failure_keeps_its_status_and_help_as_context_and_as_cause() {
+        let failure = || Failure::new(CACHE_REFUSED, "refused").with_help("assemble");
+        assert_eq!(report(&anyhow::Error::from(failure()).context("more")), CACHE_REFUSED);
+        assert_eq!(report(&anyhow::anyhow!("why").context(failure())), CACHE_REFUSED);
+        assert_eq!(report(&anyhow::anyhow!("why")), FAILURE);
+    }
 }

@@ -4,7 +4,7 @@ use crate::args::Guest;
 use crate::exit::{self, FAILURE, Failure};
 use crate::options::Options;
 use crate::{Linked, source, ui};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
@@ -47,11 +47,11 @@ pub fn wasi_context(guest: &Guest, options: &Options, interrupt: Option<&Arc<Ato
         match variable.split_once('=') {
             Some((name, value)) => builder.env(name, value),
             None => {
-                let value = std::env::var_os(variable);
-                builder.env(
-                    variable,
-                    value.with_context(|| format!("environment variable `{variable}` is not set; give --env {variable}=VALUE"))?,
-                )
+                let value = std::env::var_os(variable).ok_or_else(|| {
+                    let failure = Failure::new(FAILURE, format!("the environment variable `{variable}` is not set"));
+                    failure.with_help(format!("set it, or give its value: --env {variable}=VALUE"))
+                })?;
+                builder.env(variable, value)
             }
         };
     }
@@ -74,7 +74,8 @@ pub fn linker(engine: &Engine, store: &mut Store<WasiCtx>, guest: &Guest, option
     trjit_wasi::add_to_linker(&mut linker, |context| context);
     for preload in &guest.preloads {
         let Some((name, path)) = preload.split_once('=') else {
-            bail!("--preload {preload}: expected NAME=MODULE_PATH");
+            let failure = Failure::new(FAILURE, format!("--preload {preload}: expected NAME=MODULE_PATH"));
+            return Err(failure.with_help("NAME is what the program imports from, as in --preload math=math.wasm").into());
         };
         let path = Path::new(path);
         let module = Module::from_parsed(engine, source::parse(path, source::read_wasm(path, linked)?)?)?;

@@ -10,6 +10,7 @@
 #![allow(unsafe_code)]
 
 use crate::code_name;
+use crate::exit::{FAILURE, Failure};
 use anyhow::{Context, Result};
 use rustix::mm::{MapFlags, ProtFlags, mmap};
 use rustix::time::{ClockId, clock_gettime};
@@ -38,7 +39,10 @@ pub struct JitDump(Mutex<(File, u64)>);
 impl JitDump {
     pub fn new() -> Result<JitDump> {
         let path = PathBuf::from(format!("jit-{}.dump", std::process::id()));
-        JitDump::at(&path).with_context(|| format!("the dump for perf can not be written to `{}`", path.display()))
+        JitDump::at(&path).with_context(|| {
+            let failure = Failure::new(FAILURE, format!("the dump for perf can not be written to `{}`", path.display()));
+            failure.with_help("run in a directory that can be written, on a file system that is not mounted noexec")
+        })
     }
 
     fn at(path: &Path) -> Result<JitDump> {

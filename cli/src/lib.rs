@@ -2,9 +2,12 @@
 //!
 //! Invariant: nothing in here names the compiler, the assembler or the text format. [`Linked`] brings them, so that `trjit-run` is linked without them.
 
+pub mod advice;
 pub mod args;
 pub mod code_name;
+pub mod command_line;
 pub mod compilation_log;
+pub mod environment;
 pub mod exit;
 pub mod guest;
 pub mod jit_dump;
@@ -14,6 +17,7 @@ pub mod options;
 pub mod perf_map;
 pub mod quick;
 pub mod run;
+pub mod run_only;
 pub mod source;
 pub mod start;
 pub mod statistics;

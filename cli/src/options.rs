@@ -1,6 +1,7 @@
 //! The grouped options of `wasmtime run`: `-W`, `-S`, `-C` and `-O`, each a list of `KEY[=VALUE]`.
 
 use crate::args::{Guest, duration};
+use crate::exit::{FAILURE, Failure};
 use crate::ui;
 use anyhow::{Context, Result, bail};
 use std::time::Duration;
@@ -152,7 +153,10 @@ impl Options {
         ];
         for (letter, texts, keys) in groups {
             for item in texts.iter().flat_map(|text| text.split(',')).filter(|item| !item.is_empty()) {
-                apply(&mut options, letter, item, keys).with_context(|| format!("option {letter} {item}"))?;
+                apply(&mut options, letter, item, keys).with_context(|| {
+                    Failure::new(FAILURE, format!("option {letter} {item}"))
+                        .with_help(format!("`{letter} help` lists the keys with their meaning"))
+                })?;
             }
         }
         Ok(options)

@@ -6,6 +6,7 @@
 //! Code of caches is in it, too, for readers that do not look into the file that is mapped there; perf does.
 
 use crate::code_name;
+use crate::exit::{FAILURE, Failure};
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::io::Write;
@@ -20,7 +21,10 @@ pub struct PerfMap(Mutex<File>);
 impl PerfMap {
     pub fn new() -> Result<PerfMap> {
         let path = PathBuf::from(format!("/tmp/perf-{}.map", std::process::id()));
-        let file = File::create(&path).with_context(|| format!("the map for perf can not be written to `{}`", path.display()))?;
+        let file = File::create(&path).with_context(|| {
+            let failure = Failure::new(FAILURE, format!("the map for perf can not be written to `{}`", path.display()));
+            failure.with_help("perf looks nowhere else: make the directory writable, or use --profile jitdump")
+        })?;
         Ok(PerfMap(Mutex::new(file)))
     }
 

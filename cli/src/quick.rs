@@ -6,12 +6,13 @@
 
 use crate::args::{CacheMode, Guest, Jit, Observe, PerfFormat, Run, StatsFormat, TimingsFormat};
 use crate::compilation_log::STANDARD_ERROR;
+use crate::ui::{Colour, Say};
 use clap::ValueEnum;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// Options and module of `trjit-run`, or of `trjit run` behind these words; none where clap must see them.
-pub fn parse(words: impl Iterator<Item = OsString>) -> Option<Run> {
+/// Options and module of `trjit-run`, or of `trjit run` behind these words, and how to speak; none where clap must see them.
+pub fn parse(words: impl Iterator<Item = OsString>) -> Option<(Say, Run)> {
     let mut words = words;
     let mut found = Found::default();
     loop {
@@ -19,7 +20,7 @@ pub fn parse(words: impl Iterator<Item = OsString>) -> Option<Run> {
         let Some(text) = word.to_str().filter(|text| text.starts_with('-')) else {
             found.module_and_args.push(word);
             found.module_and_args.extend(words);
-            return found.into_run();
+            return Some(found.split());
         };
         let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
         found.option(name, value, &mut words)?;
@@ -37,6 +38,8 @@ struct Found {
     call_threshold: Option<u32>,
     loop_threshold: Option<u32>,
     verbose: Option<()>,
+    quiet: Option<()>,
+    color: Option<Colour>,
     timings: Option<TimingsFormat>,
     log_compilation: Option<PathBuf>,
     stats: Option<StatsFormat>,
@@ -66,6 +69,8 @@ impl Found {
             "--call-threshold" => once(&mut self.call_threshold, number(&text()?)?),
             "--loop-threshold" => once(&mut self.loop_threshold, number(&text()?)?),
             "-v" | "--verbose" if given.is_none() => once(&mut self.verbose, ()),
+            "-q" | "--quiet" if given.is_none() => once(&mut self.quiet, ()),
+            "--color" => once(&mut self.color, choice(&text()?)?),
             "--timings" => once(&mut self.timings, given.map_or(Some(TimingsFormat::Text), choice)?),
             "--log-compilation" => once(&mut self.log_compilation, given.map_or(Some(STANDARD_ERROR), plain)?.into()),
             "--stats" => once(&mut self.stats, given.map_or(Some(StatsFormat::Text), choice)?),
@@ -84,11 +89,12 @@ impl Found {
         }
     }
 
-    fn into_run(self) -> Option<Run> {
+    fn split(self) -> (Say, Run) {
         let Found { dirs, env, invoke, argv0, preloads, wasm, wasi, codegen, optimize, module_and_args, .. } = self;
-        Some(Run {
+        let say = Say { quiet: self.quiet.is_some(), color: self.color };
+        let run = Run {
             cache: self.cache,
-            cache_mode: self.cache_mode.unwrap_or(CacheMode::Auto),
+            cache_mode: self.cache_mode,
             allow_precompiled: self.allow_precompiled.is_some(),
             jit: self.jit,
             counts: self.counts,
@@ -98,7 +104,8 @@ impl Found {
             timings: self.timings,
             observe: Observe { log_compilation: self.log_compilation, stats: self.stats, profile: self.profile },
             guest: Guest { dirs, env, invoke, argv0, preloads, wasm, wasi, codegen, optimize, module_and_args },
-        })
+        };
+        (say, run)
     }
 }
 
@@ -144,21 +151,41 @@ mod tests {
     #[command(disable_version_flag = true)]
     struct Cli {
         #[command(flatten)]
+        say: Say,
+        #[command(flatten)]
         run: Run,
     }
 
     fn quick(words: &[&str]) -> Option<String> {
-        parse(words.iter().map(OsString::from)).map(|run| format!("{run:?}"))
+        parse(words.iter().map(OsString::from)).map(|(say, run)| format!("{say:?} {run:?}"))
     }
 
     fn clap(words: &[&str]) -> Option<String> {
         let all = ["trjit-run"].iter().chain(words);
-        Cli::try_parse_from(all).ok().map(|cli| format!("{:?}", cli.run))
+        Cli::try_parse_from(all).ok().map(|cli| format!("{:?} {:?}", cli.say, cli.run))
     }
 
     /// Values for each option, right and wrong, odd and plain.
-    const VALUES: [&str; 17] =
-        ["x", "auto", "off", "sync", "json", "text", "perfmap", "7", "+7", "4294967296", "", "-", "-x", "--", "a=b", "OFF", "a::b"];
+    const VALUES: [&str; 18] = [
+        "x",
+        "auto",
+        "always",
+        "off",
+        "sync",
+        "json",
+        "text",
+        "perfmap",
+        "7",
+        "+7",
+        "4294967296",
+        "",
+        "-",
+        "-x",
+        "--",
+        "a=b",
+        "OFF",
+        "a::b",
+    ];
 
     #[test]
     fn each_option_that_clap_knows_means_the_same_in_every_form() {
@@ -193,7 +220,7 @@ mod tests {
     /// Otherwise the quick way would quietly stop being one.
     #[test]
     fn plain_command_lines_need_no_clap() {
-        let plain: [&[&str]; 8] = [
+        let plain: [&[&str]; 9] = [
             &["m"],
             &["--allow-precompiled", "m.trjit", "--help"],
             &["--cache", "c", "--cache-mode", "require", "--jit=off", "m", "a", "-b", ""],
@@ -201,6 +228,7 @@ mod tests {
             &["--invoke", "f", "--argv0=x", "--preload", "a=b", "-v", "--timings", "m", "1"],
             &["--stats", "--log-compilation", "--profile", "perfmap", "m"],
             &["--stats=json", "--log-compilation=log", "--profile=jitdump", "m"],
+            &["-q", "--color", "never", "m", "-q"],
             &["--timings=json", "--call-threshold", "1", "--loop-threshold=2", "m"],
         ];
         for words in plain {
@@ -217,7 +245,7 @@ mod tests {
     fn what_is_no_text_is_taken_where_it_may_stand() {
         use std::os::unix::ffi::OsStringExt;
         let odd = || OsString::from_vec(vec![b'm', 0xff]);
-        let run = parse([OsString::from("--cache"), odd(), odd(), odd()].into_iter()).expect("files and arguments are any bytes");
+        let (_, run) = parse([OsString::from("--cache"), odd(), odd(), odd()].into_iter()).expect("files and arguments are any bytes");
         assert_eq!((run.cache, run.guest.module_and_args), (Some(odd().into()), vec![odd(), odd()]));
         assert!(parse([OsString::from("--dir"), odd(), odd()].into_iter()).is_none());
     }

@@ -17,7 +17,9 @@ use trjit_runtime::{Config, Engine, Module, Store};
 use trjit_runtime_loader::MappedCache;
 
 /// Runs a program to its end, and gives the exit status, with which the process is to end: what the run held is left to the system, which frees it faster.
-pub fn execute(run: &Run, linked: &Linked, mut timings: Timings) -> Result<u8> {
+pub fn execute(run: &mut Run, linked: &Linked, mut timings: Timings) -> Result<u8> {
+    run.fill()?;
+    let run = &*run;
     let options = Options::parse(&run.guest)?;
     let path = guest::module_path(&run.guest)?;
     let observer = Observer::new(&run.observe)?;
@@ -52,8 +54,8 @@ pub fn execute(run: &Run, linked: &Linked, mut timings: Timings) -> Result<u8> {
         ui::note("trjit: memories are checked: the limit of address space (`ulimit -v`) is too low to reserve them");
     }
     if let Some(reason) = module.code_refusal() {
-        ui::warning(&format!("what has become hot was interpreted: {reason}"));
-        ui::help("allow executable memory, give a cache that has all functions, or say --jit off");
+        let what_to_do = "allow executable memory, give a cache that has all functions, or say --jit off";
+        ui::refusal(&format!("what has become hot was interpreted: {reason}"), what_to_do);
     }
     if let Some(format) = run.timings {
         timings.print(format);
@@ -108,20 +110,22 @@ fn load(run: &Run, engine: &Engine, path: &Path, linked: &Linked, timings: &mut 
         let module = open(engine, path, None, timings).map_err(|refusal| refused(&refusal, path))?;
         return Ok((module, true));
     }
-    if let (Some(cache), CacheMode::Auto | CacheMode::Require) = (&run.cache, run.cache_mode) {
+    let mode = run.cache_mode.unwrap_or(CacheMode::Auto);
+    if let (Some(cache), CacheMode::Auto | CacheMode::Require) = (&run.cache, mode) {
         let id = source::identity(path, linked)?;
         timings.mark(Phase::Check);
         match open(engine, cache, Some(id), timings) {
             Ok(module) => return Ok((module, true)),
-            Err(refusal) if run.cache_mode == CacheMode::Require => return Err(refused(&refusal, cache)),
+            Err(refusal) if mode == CacheMode::Require => return Err(refused(&refusal, cache)),
             Err(refusal) => {
-                ui::warning(&format!("cache `{}` is not used [{}]: {refusal}", cache.display(), refusal.code()));
-                ui::help(&refusal.help());
+                ui::refusal(&format!("cache `{}` is not used [{}]: {refusal}", cache.display(), refusal.code()), &refusal.help());
             }
         }
     }
-    if run.cache.is_none() && run.cache_mode == CacheMode::Require {
-        return Err(Failure::new(FAILURE, "--cache-mode require needs a cache").with_help("name it with --cache FILE").into());
+    if run.cache.is_none() && mode == CacheMode::Require {
+        return Err(Failure::new(FAILURE, "--cache-mode require needs a cache")
+            .with_help("name it with --cache FILE, or in TRJIT_CACHE")
+            .into());
     }
     let wasm = source::read_wasm(path, linked)?;
     timings.mark(Phase::Check);

@@ -1,10 +1,14 @@
 //! The command line of `trjit`: what can be written, with its help. What it means is in `commands`.
 
 use crate::profile_args::ProfileCommand;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
 use trjit_cli::args::{Guest, Jit, Observe, Run, duration};
+use trjit_cli::environment::{CPU_LEVEL, JIT};
+use trjit_cli::exit::{FAILURE, Failure};
+use trjit_cli::ui::Say;
+use trjit_code::{CpuLevel, MemoryStyle};
 
 const EXAMPLES: &str = "Examples:
   trjit run app.wasm                                     run a WASI command
@@ -22,6 +26,8 @@ pub struct Cli {
     /// With --version: as JSON.
     #[arg(long, requires = "version")]
     pub json: bool,
+    #[command(flatten)]
+    pub say: Say,
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -41,6 +47,10 @@ pub enum Command {
     Profile(ProfileCommand),
     /// Show what became of one function: counts, inlining, machine code, and why.
     Explain(Explain),
+    /// Print completions for a shell.
+    Completions(Completions),
+    /// Print a manual page, or write all of them.
+    Man(Man),
 }
 
 const RUN_EXAMPLES: &str = "Examples:
@@ -80,6 +90,47 @@ pub struct Train {
     pub guest: Guest,
 }
 
+impl Train {
+    /// Fills in what variables say where the command line says nothing.
+    pub fn fill(&mut self) -> Result<(), Failure> {
+        JIT.fill_choice(&mut self.jit)?;
+        self.observe.fill()
+    }
+}
+
+/// For what code is made of a module.
+#[derive(Args, Debug)]
+pub struct Target {
+    /// The CPUs that the code is for: x86-64, x86-64-v2, x86-64-v3 or native (the default), the best level of this machine.
+    #[arg(long, value_name = "LEVEL")]
+    pub cpu_level: Option<String>,
+    /// Let the code count fuel, for `trjit run -W fuel=N`.
+    #[arg(long)]
+    pub fuel: bool,
+    /// How the program's memories are laid out where it runs: reserved, or checked, for machines that limit address space (`ulimit -v`).
+    #[arg(long, value_name = "STYLE", default_value = "reserved", value_parser = ["reserved", "checked"])]
+    pub memory: String,
+}
+
+impl Target {
+    /// The level that the command line says, else the variable, else that of this machine.
+    pub fn level(&self) -> Result<CpuLevel, Failure> {
+        let parse = trjit_assemble::options::parse_level;
+        if let Some(level) = &self.cpu_level {
+            return parse(level).map_err(|error| {
+                Failure::new(FAILURE, error.to_string()).with_help("leave --cpu-level out for the level of this machine")
+            });
+        }
+        let mut level = None;
+        CPU_LEVEL.fill(&mut level, |text| parse(text).ok(), || "x86-64, x86-64-v2, x86-64-v3 or native".to_string())?;
+        Ok(level.unwrap_or_else(trjit_assemble::options::host_level))
+    }
+
+    pub fn memory(&self) -> MemoryStyle {
+        MemoryStyle::parse(&self.memory).unwrap_or(MemoryStyle::Reserved)
+    }
+}
+
 const ASSEMBLE_EXAMPLES: &str = "Examples:
   trjit assemble app.wasm --profile app.trprof
   trjit assemble app.wasm --profile a.trprof --profile b.trprof -o app.trjit
@@ -102,15 +153,8 @@ pub struct Assemble {
     /// Where to write the cache (default: beside the module, with the extension .trjit).
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// The CPUs that the code is for: x86-64, x86-64-v2, x86-64-v3 or native, the best level of this machine.
-    #[arg(long, value_name = "LEVEL", default_value = "native")]
-    pub cpu_level: String,
-    /// Let the code count fuel, for `trjit run -W fuel=N`.
-    #[arg(long)]
-    pub fuel: bool,
-    /// How the program's memories are laid out where it runs: reserved, or checked, for machines that limit address space (`ulimit -v`).
-    #[arg(long, value_name = "STYLE", default_value = "reserved", value_parser = ["reserved", "checked"])]
-    pub memory: String,
+    #[command(flatten)]
+    pub target: Target,
     /// Compiling threads (default: one a CPU). The result is the same with any number.
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
@@ -175,13 +219,45 @@ pub struct Explain {
     /// The compilation log of a run (`run --log-compilation=FILE`): how often each side exit was taken.
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
-    /// Of a module: the CPUs that the code is for, as of `assemble`.
-    #[arg(long, value_name = "LEVEL", default_value = "native")]
-    pub cpu_level: String,
-    /// Of a module: code that counts fuel.
-    #[arg(long)]
-    pub fuel: bool,
-    /// Of a module: how memories are laid out.
-    #[arg(long, value_name = "STYLE", default_value = "reserved", value_parser = ["reserved", "checked"])]
-    pub memory: String,
+    #[command(flatten)]
+    pub target: Target,
+}
+
+const COMPLETIONS_EXAMPLES: &str = "Examples:
+  trjit completions bash > ~/.local/share/bash-completion/completions/trjit
+  trjit completions zsh > ~/.zfunc/_trjit                (with ~/.zfunc in $fpath)
+  trjit completions fish > ~/.config/fish/completions/trjit.fish
+  trjit completions bash --program trjit-run > ~/.local/share/bash-completion/completions/trjit-run";
+
+#[derive(Args, Debug)]
+#[command(after_help = COMPLETIONS_EXAMPLES)]
+pub struct Completions {
+    /// The shell that is to read them.
+    pub shell: clap_complete::Shell,
+    /// The command that is to be completed.
+    #[arg(long, value_name = "NAME", default_value = "trjit")]
+    pub program: Program,
+}
+
+/// The commands that this package has.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Program {
+    Trjit,
+    TrjitRun,
+}
+
+const MAN_EXAMPLES: &str = "Examples:
+  trjit man | man -l -
+  trjit man profile merge | man -l -
+  trjit man -o ~/.local/share/man/man1";
+
+#[derive(Args, Debug)]
+#[command(after_help = MAN_EXAMPLES)]
+pub struct Man {
+    /// The command whose page is printed (default: that of trjit itself).
+    #[arg(value_name = "COMMAND", conflicts_with = "output")]
+    pub command: Vec<String>,
+    /// Write the pages of all commands into this directory, and print none.
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
 }

@@ -7,12 +7,11 @@ mod progress;
 mod table;
 
 use args::{Cli, Command};
-use clap::{CommandFactory, Parser};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use trjit_cli::timings::Timings;
-use trjit_cli::{Linked, exit, quick, run, version};
+use trjit_cli::{Linked, command_line, exit, quick, run, version};
 use trjit_code::Compiler;
 
 /// This binary has everything.
@@ -24,23 +23,31 @@ fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
     let quick = if words.next().is_some_and(|command| command == "run") { quick::parse(words) } else { None };
     let result = match quick {
-        Some(run) => run::execute(&run, &LINKED, timings),
+        Some((say, mut run)) => say.apply().map_err(Into::into).and_then(|()| run::execute(&mut run, &LINKED, timings)),
         None => execute(timings),
     };
     ExitCode::from(result.unwrap_or_else(|error| exit::report(&error)))
 }
 
 fn execute(timings: Timings) -> anyhow::Result<u8> {
-    let cli = Cli::parse();
-    match (&cli.command, cli.version) {
-        (_, true) => version::print(&LINKED, cli.json),
-        (Some(Command::Run(run)), _) => run::execute(run, &LINKED, timings),
-        (Some(Command::Train(train)), _) => commands::train::execute(train),
-        (Some(Command::Assemble(assemble)), _) => commands::assemble::execute(assemble),
-        (Some(Command::Inspect(inspect)), _) => commands::inspect::execute(inspect),
-        (Some(Command::Profile(profile)), _) => commands::profile::execute(profile),
-        (Some(Command::Explain(explain)), _) => commands::explain::execute(explain),
-        (None, false) => Cli::command().print_help().map(|()| exit::USAGE).map_err(Into::into),
+    let Cli { version, json, say, command } = command_line::parse();
+    say.apply()?;
+    let Some(command) = command.filter(|_| !version) else {
+        return if version {
+            version::print(&LINKED, json)
+        } else {
+            Ok(command_line::described::<Cli>().print_help().map(|()| exit::USAGE)?)
+        };
+    };
+    match command {
+        Command::Run(mut run) => run::execute(&mut run, &LINKED, timings),
+        Command::Train(mut train) => commands::train::execute(&mut train),
+        Command::Assemble(assemble) => commands::assemble::execute(&assemble),
+        Command::Inspect(inspect) => commands::inspect::execute(&inspect),
+        Command::Profile(profile) => commands::profile::execute(&profile),
+        Command::Explain(explain) => commands::explain::execute(&explain),
+        Command::Completions(completions) => commands::completions::execute(&completions),
+        Command::Man(man) => commands::man::execute(&man),
     }
 }
 

@@ -4,6 +4,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
 use trjit_assemble::{Phase, Progress};
+use trjit_cli::ui;
 
 /// Draws or prints, on standard error.
 pub struct Reporter {
@@ -14,7 +15,9 @@ pub struct Reporter {
 }
 
 impl Reporter {
+    /// Says nothing with `quiet`, nor where the user wants nothing said.
     pub fn new(quiet: bool) -> Reporter {
+        let quiet = quiet || ui::quiet();
         let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
             let style = ProgressStyle::with_template("{prefix:>8} [{bar:40}] {pos}/{len} {elapsed}");
             ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "))
@@ -55,7 +58,7 @@ impl Progress for Reporter {
         };
         if self.bar.is_none() && !self.quiet {
             let steps = running.map_or(0, |(_, steps)| steps);
-            eprintln!("{done} {steps} functions in {seconds:.2} s");
+            ui::progress(&format!("{done} {steps} functions in {seconds:.2} s"));
         }
     }
 }

@@ -15,6 +15,8 @@
 //! | [`inlining`] | do hot calls vanish from caches, and nothing else? |
 //! | [`observing`] | do the log, the sums, and what profilers read agree, and read back? |
 //! | [`fuel`] | the same end with the same fuel, caches for it and not for it |
+//! | [`shell`] | do completions and manuals know everything, is quiet quiet? |
+//! | [`variables`] | what goes before what; colours; does each error say what to do? |
 //! | [`stopping`] | signals, time limits, kills |
 //! | [`crashes`] | do stacks of every size, and of a real interpreter in the guest, end in the same trap in every mode? |
 //! | [`native_stack`] | does the interpreter stay in constant native stack? |
@@ -37,9 +39,11 @@ mod observing;
 mod passing_through;
 mod profiles;
 mod run_only;
+mod shell;
 mod stopping;
 mod strict;
 mod support;
 mod text_fixtures;
 mod training;
+mod variables;
 mod verifying;

@@ -8,9 +8,9 @@ use anyhow::{Context, Result};
 use std::path::Path;
 use trjit_assemble::{CheckError, Checked, Options, Summary, check};
 use trjit_cache_format::CacheFile;
+use trjit_cli::environment::THREADS;
 use trjit_cli::exit::{self, CHECK_FAILED, Failure};
 use trjit_cli::{source, ui};
-use trjit_code::MemoryStyle;
 use trjit_runtime_loader::MappedCache;
 
 pub fn execute(args: &Assemble) -> Result<u8> {
@@ -18,13 +18,15 @@ pub fn execute(args: &Assemble) -> Result<u8> {
         let failure = Failure::new(exit::USAGE, "nothing to compile: there is neither a profile nor --all");
         return Err(failure.with_help("record a profile with `trjit train`, or compile every function with --all").into());
     }
+    let mut threads = args.threads;
+    THREADS.fill_number(&mut threads)?;
     let options = Options {
-        level: trjit_assemble::options::parse_level(&args.cpu_level)?,
-        threads: args.threads.filter(|&threads| threads > 0),
+        level: args.target.level()?,
+        threads: threads.filter(|&threads| threads > 0),
         all: args.all,
         unseen_below: if args.recorded_only { 0 } else { trjit_assemble::tunables::UNSEEN_BELOW },
-        fuel: args.fuel,
-        memory: MemoryStyle::parse(&args.memory).unwrap_or(MemoryStyle::Reserved),
+        fuel: args.target.fuel,
+        memory: args.target.memory(),
         ..Options::default()
     };
     let module = source::parse(&args.module, source::read_wasm(&args.module, &LINKED)?)?;
@@ -66,7 +68,7 @@ fn read_back(path: &Path, check: impl FnOnce(&CacheFile) -> Result<Checked, Chec
 /// A check that failed, with what to do. Verbose: each violation in a line of its own, before the error.
 fn check_failed(output: &Path, verbose: bool, error: &CheckError) -> Failure {
     if let (true, CheckError::Violations(violations)) = (verbose, error) {
-        violations.found.iter().for_each(|violation| ui::warning(&violation.to_string()));
+        violations.found.iter().for_each(|violation| ui::note(&format!("violation: {violation}")));
     }
     let message = format!("`{}` is not written, for it does not pass its check: {error}", output.display());
     Failure::new(CHECK_FAILED, message).with_help(error.help())
@@ -75,7 +77,7 @@ fn check_failed(output: &Path, verbose: bool, error: &CheckError) -> Failure {
 fn print_summary(summary: &Summary, output: &Path, verbose: bool) {
     let tiers: Vec<String> =
         summary.compiled.iter().map(|tier| format!("{} {} ({})", tier.functions, tier.tier, ui::bytes(tier.code_bytes))).collect();
-    ui::line(&format!(
+    ui::summary(&format!(
         "functions    {} in the module, {} recorded, {} compiled: {}",
         summary.functions,
         summary.recorded,
@@ -83,30 +85,30 @@ fn print_summary(summary: &Summary, output: &Path, verbose: bool) {
         tiers.join(", ")
     ));
     let calls = summary.share_of_calls.map_or(String::new(), |share| format!("{} of the recorded calls, ", ui::percent(share)));
-    ui::line(&format!("covered      {calls}{} of the module's code", ui::percent(summary.share_of_code)));
+    ui::summary(&format!("covered      {calls}{} of the module's code", ui::percent(summary.share_of_code)));
     let sections: Vec<String> = summary
         .sections
         .iter()
         .filter(|section| section.bytes >= 1024)
         .map(|section| format!("{} {}", section.name.trim_start_matches(".trjit."), ui::bytes(section.bytes)))
         .collect();
-    ui::line(&format!("cache        {} ({}): {}", output.display(), ui::bytes(summary.cache_bytes), sections.join(", ")));
+    ui::summary(&format!("cache        {} ({}): {}", output.display(), ui::bytes(summary.cache_bytes), sections.join(", ")));
     let fuel = if summary.fuel { ", fuel counted" } else { "" };
-    ui::line(&format!("target       {}, memory {}{fuel}, {}", summary.cpu_level, summary.memory_style, summary.compiler));
+    ui::summary(&format!("target       {}, memory {}{fuel}, {}", summary.cpu_level, summary.memory_style, summary.compiler));
     if let Some(Checked { functions, trampolines, instructions, seconds }) = summary.checked {
-        ui::line(&format!(
+        ui::summary(&format!(
             "checked      {functions} functions and {trampolines} trampolines compiled again and equal, {instructions} instructions read, {seconds:.2} s"
         ));
     }
-    ui::line(&format!("seconds      {:.2} on {} threads", summary.total_seconds(), summary.threads));
+    ui::summary(&format!("seconds      {:.2} on {} threads", summary.total_seconds(), summary.threads));
     if verbose {
-        summary.seconds.iter().for_each(|phase| ui::line(&format!("             {:<8} {:.3}", phase.phase, phase.seconds)));
+        summary.seconds.iter().for_each(|phase| ui::summary(&format!("             {:<8} {:.3}", phase.phase, phase.seconds)));
     }
     if !summary.failed.is_empty() {
-        ui::line(&format!("interpreted  {} functions could not be compiled", summary.failed.len()));
+        ui::summary(&format!("interpreted  {} functions could not be compiled", summary.failed.len()));
     }
     for failure in summary.failed.iter().take(if verbose { usize::MAX } else { 3 }) {
-        ui::line(&format!("             {}", failure.reason));
+        ui::summary(&format!("             {}", failure.reason));
     }
 }
 

@@ -10,7 +10,7 @@ use trjit_assemble::Options;
 use trjit_cache_format::{CacheFile, Refusal};
 use trjit_cli::exit::{self, CACHE_REFUSED, FAILURE, Failure, PROFILE_REFUSED};
 use trjit_cli::{source, ui};
-use trjit_code::{MemoryStyle, Tier};
+use trjit_code::Tier;
 use trjit_explain::{ExplainError, Explanation, FindError, Input, Show, Subject};
 use trjit_module::Module;
 use trjit_runtime_loader::MappedCache;
@@ -53,11 +53,11 @@ fn of_cache(args: &Explain) -> Result<Explanation> {
 fn of_module(args: &Explain) -> Result<Explanation> {
     let module = source::parse(&args.file, source::read_wasm(&args.file, &LINKED)?)?;
     let options = Options {
-        level: trjit_assemble::options::parse_level(&args.cpu_level)?,
+        level: args.target.level()?,
         all: args.profiles.is_empty(),
         unseen_below: trjit_assemble::tunables::UNSEEN_BELOW,
-        fuel: args.fuel,
-        memory: MemoryStyle::parse(&args.memory).unwrap_or(MemoryStyle::Reserved),
+        fuel: args.target.fuel,
+        memory: args.target.memory(),
         ..Options::default()
     };
     explained(args, &module, Subject::Module(&options))
@@ -94,7 +94,10 @@ fn told(args: &Explain, error: ExplainError) -> anyhow::Error {
         ExplainError::OtherBuild(_) => Failure::new(CACHE_REFUSED, format!("`{}` is refused: {error}", args.file.display()))
             .with_help("assemble it again with this build, or explain it with the build that made it")
             .into(),
-        ExplainError::Cache(_) | ExplainError::Settings(_) => Failure::new(CACHE_REFUSED, error.to_string()).into(),
+        ExplainError::Cache(refusal) => Failure::new(CACHE_REFUSED, error.to_string()).with_help(refusal.help()).into(),
+        ExplainError::Settings(_) => {
+            Failure::new(CACHE_REFUSED, error.to_string()).with_help("assemble it again with this build of trjit").into()
+        }
         ExplainError::Body(_) => error.into(),
     }
 }

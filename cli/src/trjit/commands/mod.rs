@@ -1,8 +1,10 @@
 //! The commands, one a file. Each returns the process's exit status, or an error that `main` reports.
 
 pub mod assemble;
+pub mod completions;
 pub mod explain;
 pub mod inspect;
+pub mod man;
 pub mod profile;
 pub mod profiles;
 pub mod train;

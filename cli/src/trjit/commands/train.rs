@@ -2,20 +2,22 @@
 
 use crate::LINKED;
 use crate::args::Train;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow, ensure};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 use trjit_cli::args::Jit;
-use trjit_cli::exit::{self, SIGNAL_BASE};
+use trjit_cli::exit::{self, FAILURE, Failure, SIGNAL_BASE};
 use trjit_cli::observer::Observer;
 use trjit_cli::options::Options;
 use trjit_cli::stop::{self, Stopped};
 use trjit_cli::{guest, source, ui};
 use trjit_runtime::{Config, Engine, Error, Module, Reason, RunInfo, Store};
 
-pub fn execute(train: &Train) -> Result<u8> {
+pub fn execute(train: &mut Train) -> Result<u8> {
+    train.fill()?;
+    let train = &*train;
     let options = Options::parse(&train.guest)?;
     let path = guest::module_path(&train.guest)?;
     let output = train.output.clone().unwrap_or_else(|| path.with_extension("trprof"));
@@ -77,14 +79,13 @@ fn ending(result: &Result<(), Error>, stopped: &Stopped) -> String {
 /// Fails before the run, rather than after it, where the profile can not be written.
 fn check_writable(output: &Path) -> Result<()> {
     let directory = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let metadata = std::fs::metadata(directory).with_context(|| format!("the profile can not be written to `{}`", output.display()))?;
-    anyhow::ensure!(
-        metadata.is_dir(),
-        "the profile can not be written to `{}`: `{}` is no directory",
-        output.display(),
-        directory.display()
-    );
-    anyhow::ensure!(!output.is_dir(), "the profile can not be written to `{}`: it is a directory", output.display());
+    let unwritable = || {
+        let failure = Failure::new(FAILURE, format!("the profile can not be written to `{}`", output.display()));
+        failure.with_help("name a file with -o, in a directory that exists")
+    };
+    let metadata = std::fs::metadata(directory).with_context(unwritable)?;
+    ensure!(metadata.is_dir(), anyhow!("`{}` is no directory", directory.display()).context(unwritable()));
+    ensure!(!output.is_dir(), anyhow!("it is a directory").context(unwritable()));
     Ok(())
 }
 

@@ -95,7 +95,9 @@ fn inputs(args: &Merge) -> Result<Vec<(PathBuf, NonZeroU32)>> {
         words.extend(listed(list)?);
     }
     if words.is_empty() {
-        return Err(Failure::new(USAGE, "there is no profile to merge: --files-from names none").into());
+        return Err(Failure::new(USAGE, "there is no profile to merge: --files-from names none")
+            .with_help("write a file name a line")
+            .into());
     }
     words.iter().map(|word| Ok(weighted(word)?)).collect()
 }
@@ -137,8 +139,8 @@ fn report(args: &Merge, profiles: usize, merged: &Profile) -> Result<()> {
         let document = json!({ "schema": SCHEMA, "module": module, "profiles": profiles, "runs": runs, "functions": functions, "calls": calls, "output": output, "bytes": bytes });
         ui::line(&format!("{document:#}"));
     } else {
-        ui::line(&format!("merged       {profiles} profiles with {runs} runs: {functions} functions, {calls} calls"));
-        ui::line(&format!("profile      {} ({})", args.output.display(), ui::bytes(bytes)));
+        ui::summary(&format!("merged       {profiles} profiles with {runs} runs: {functions} functions, {calls} calls"));
+        ui::summary(&format!("profile      {} ({})", args.output.display(), ui::bytes(bytes)));
     }
     Ok(())
 }
