@@ -103,10 +103,7 @@ impl<'a> Pipeline<'a> {
 
     /// Where the cache of a target goes, relative to `trjit.toml`.
     pub(crate) fn cache_path(&self, target: &Target) -> PathBuf {
-        let several = self.config.targets.len() > 1;
-        let default =
-            || self.config.module.with_extension(if several { format!("{}.trjit", target.cpu_level.name()) } else { "trjit".into() });
-        target.cache.clone().unwrap_or_else(default)
+        self.config.cache_of(target)
     }
 }
 

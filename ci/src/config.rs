@@ -25,7 +25,23 @@
 //! calls-covered = "95%"
 //! ```
 //! Invariant: paths are as written, relative to the directory of the file.
+//!
+//! [`keys`] is the table of what may be said; [`load`] reads a file by it, [`schema`](schema::schema) tells it to editors.
 
+pub mod keys;
+mod kinds;
+mod nearest;
+mod problem;
+mod read;
+mod rules;
+pub mod run_options;
+mod schema;
+mod section;
+mod values;
+
+pub use problem::{ConfigError, Problem, What};
+pub use read::{load, parse};
+pub use schema::schema;
 use std::path::PathBuf;
 use std::time::Duration;
 use trjit_code::{CpuLevel, MemoryStyle};
@@ -153,4 +169,15 @@ pub struct Output {
     pub baseline: PathBuf,
     /// The Markdown summary, for whoever wants it as a file.
     pub summary: Option<PathBuf>,
+}
+
+impl Config {
+    /// The file that a target's cache is written to: as the target says, or beside the module, with the level in its name where there are several targets.
+    pub fn cache_of(&self, target: &Target) -> PathBuf {
+        match &target.cache {
+            Some(cache) => cache.clone(),
+            None if self.targets.len() > 1 => self.module.with_extension(format!("{}.trjit", target.cpu_level.name())),
+            None => self.module.with_extension("trjit"),
+        }
+    }
 }
