@@ -114,16 +114,17 @@ impl Baseline {
         }
     }
 
-    /// Reads the file; `None` where there is none.
-    pub fn read(path: &Path) -> Result<Option<Baseline>, Failure> {
+    /// Reads the file; `None` where there is none. `shown`: its name in messages.
+    pub fn read(path: &Path, shown: &Path) -> Result<Option<Baseline>, Failure> {
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(files::unreadable(path)(error)),
         };
         let help = "restore it from version control, or write a new one with `trjit ci --accept`";
-        let wrong =
-            |what: String| Failure::new(Kind::Failed, format!("the baseline `{}` can not be used: {what}", path.display())).with_help(help);
+        let wrong = |what: String| {
+            Failure::new(Kind::Failed, format!("the baseline `{}` can not be used: {what}", shown.display())).with_help(help)
+        };
         let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
         match value.get("schema").and_then(serde_json::Value::as_u64) {
             Some(found) if found == u64::from(SCHEMA) => serde_json::from_value(value).map(Some).map_err(|error| wrong(error.to_string())),

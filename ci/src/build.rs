@@ -39,7 +39,7 @@ impl<'a> Pipeline<'a> {
                 cpu_level: target.cpu_level.name().into(),
                 memory: target.memory.name().into(),
                 fuel: target.fuel,
-                cache: self.cache_path(target).display().to_string(),
+                cache: self.config.cache_of(target).display().to_string(),
                 digest: Digest::of(&assembled.bytes).to_string(),
                 bytes: assembled.bytes.len() as u64,
                 tiers: tiers(&file),
@@ -69,7 +69,7 @@ impl<'a> Pipeline<'a> {
         self.listener.part("assemble", 0);
         let assembled = trjit_assemble::assemble(module, profile, &options, &compiler, self.listener)
             .map_err(|error| Failure::of(Kind::Failed, what(), &error))?;
-        self.listener.did(&format!("{} for {}", self.cache_path(target).display(), target.cpu_level.name()));
+        self.listener.did(&format!("{} for {}", self.config.cache_of(target).display(), target.cpu_level.name()));
         write_file(path, &assembled.bytes).map_err(|error| Failure::of(Kind::Failed, what(), &error))?;
         if !target.verify {
             return Ok((assembled, false));
@@ -92,18 +92,16 @@ impl<'a> Pipeline<'a> {
         for level in levels {
             let answer = accepted(assembled.bytes.clone(), id, level.features(), target.memory, target.fuel);
             if let (Err(refusal), true) = (&answer, level == target.cpu_level) {
-                let message =
-                    format!("the cache `{}` is refused on its own level {}: {refusal}", self.cache_path(target).display(), level.name());
+                let message = format!(
+                    "the cache `{}` is refused on its own level {}: {refusal}",
+                    self.config.cache_of(target).display(),
+                    level.name()
+                );
                 return Err(Failure::new(Kind::Refused, message).with_help(refusal.help()).into());
             }
             answers.insert(level.name().to_string(), answer.err().map(|refusal| refusal.to_string()));
         }
         Ok(answers)
-    }
-
-    /// Where the cache of a target goes, relative to `trjit.toml`.
-    pub(crate) fn cache_path(&self, target: &Target) -> PathBuf {
-        self.config.cache_of(target)
     }
 }
 

@@ -148,7 +148,11 @@ impl Case<'_> {
     /// Whether it did the same as another time.
     pub fn compare(&self, before: &Observation, now: &Observation, what: &str) -> Result<(), Failure> {
         let differs = |message: String| {
-            let failure = Failure { kind: Kind::Differs, ..self.failed(now, what, message) };
+            let failure = self.failed(now, what, message);
+            if failure.kind != Kind::Training {
+                return failure;
+            }
+            let failure = Failure { kind: Kind::Differs, ..failure };
             let help = "if its output differs from run to run by itself (clocks, random numbers), say `expect.nondeterministic = true`; else this is a bug of trjit: please report it with the module";
             failure.with_help(help)
         };
@@ -168,8 +172,11 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// A failure that keeps what was printed.
+    /// A failure that keeps what was printed. A full disk, which cuts output off, is told as what it is.
     fn failed(&self, seen: &Observation, what: &str, message: String) -> Failure {
+        if let Err(full) = files::room(&self.place.work()) {
+            return full;
+        }
         let kept = self.place.failed().join(self.number.to_string());
         let keep = || -> std::io::Result<()> {
             fs::create_dir_all(&kept)?;

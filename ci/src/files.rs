@@ -10,13 +10,24 @@ use trjit_module::Digest;
 /// What can not be read, as a failure.
 pub fn unreadable(path: &Path) -> impl Fn(io::Error) -> Failure {
     let what = format!("can not read `{}`", path.display());
-    move |error| Failure::of(Kind::Failed, &what, &error)
+    move |error| {
+        Failure::of(Kind::Failed, &what, &error)
+            .with_help("check its name in trjit.toml, whose directory it is relative to, and its permissions")
+    }
 }
 
 /// What can not be written.
 pub fn unwritable(path: &Path) -> impl Fn(io::Error) -> Failure {
     let what = format!("can not write `{}`", path.display());
-    move |error| Failure::of(Kind::Failed, &what, &error)
+    move |error| Failure::of(Kind::Failed, &what, &error).with_help("make room on the disk, and the directory writable")
+}
+
+/// Whether there is room for a little in a directory; else why not.
+pub fn room(directory: &Path) -> Result<(), Failure> {
+    let probe = directory.join("room");
+    let result = fs::write(&probe, [0; 4096]).map_err(unwritable(&probe));
+    let _ = fs::remove_file(&probe);
+    result
 }
 
 /// The digest of a file's bytes.

@@ -67,12 +67,13 @@ pub fn run(config: &Config, request: &Request, read: ReadModule<'_>, listener: &
         failures: Vec::new(),
         warnings: Vec::new(),
         trjit: request.version.clone(),
+        reused: false,
         measured: None,
         gates: Vec::new(),
         baseline: None,
         seconds: BTreeMap::new(),
     };
-    let place = match Place::open(&request.root) {
+    let place = match check(config, request).and_then(|()| Place::open(&request.root)) {
         Ok(place) => place,
         Err(failure) => return fail(report, Failures::from(failure)),
     };
@@ -82,6 +83,7 @@ pub fn run(config: &Config, request: &Request, read: ReadModule<'_>, listener: &
     let result = pipeline.steps(read, &mut report);
     report.warnings.append(&mut pipeline.warnings.lock().unwrap_or_else(PoisonError::into_inner));
     place.clear_work();
+    interrupt.ends();
     let mut report = match result {
         _ if interrupt.stopped() => Report { status: Status::Interrupted, ..report },
         Ok(status) => Report { status, ..report },
@@ -94,6 +96,20 @@ pub fn run(config: &Config, request: &Request, read: ReadModule<'_>, listener: &
         report.warnings.push(failure.to_string());
     }
     report
+}
+
+/// What the file must say for what the command line asks for.
+fn check(config: &Config, request: &Request) -> Result<(), Failure> {
+    let nowhere = config.train.profile.is_none() && config.output.profile.is_none();
+    if request.no_train && config.train.profile.is_none() {
+        let failure = Failure::new(Kind::Config, "--no-train needs a kept profile, and trjit.toml names none");
+        return Err(failure.with_help("name it as `profile` in [train], and write it with `trjit ci --train-only`"));
+    }
+    if request.train_only && nowhere {
+        let failure = Failure::new(Kind::Config, "--train-only has nowhere to write to: trjit.toml names no profile");
+        return Err(failure.with_help("name a file as `profile` in [train] or [output]"));
+    }
+    Ok(())
 }
 
 fn fail(mut report: Report, Failures(failures): Failures) -> Report {
@@ -112,6 +128,7 @@ impl Pipeline<'_> {
         if let Some((last, _)) = unchanged {
             let passed = last.passed;
             report.measured = Some(last.measured.clone());
+            report.reused = true;
             let changed = self.judge(report, passed)?;
             self.keep(key.clone(), &last.measured, true)?;
             return Ok(if passed && !changed { Status::Unchanged } else { Status::Passed });
@@ -168,7 +185,7 @@ impl Pipeline<'_> {
     fn judge(&self, report: &mut Report, passed_before: bool) -> Result<bool, Failures> {
         let Some(measured) = &report.measured else { return Ok(false) };
         let path = self.place.path(&self.config.output.baseline);
-        let baseline = if self.request.accept { None } else { Baseline::read(&path)? };
+        let baseline = if self.request.accept { None } else { Baseline::read(&path, &self.config.output.baseline)? };
         report.baseline = baseline.map(|baseline| baseline.compare(measured, &self.request.version));
         report.gates = gates::judge(&self.config.gates, measured, report.baseline.as_ref());
         let failures: Vec<Failure> = report.gates.iter().filter(|gate| !gate.passed).map(gates::Gate::failure).collect();
@@ -213,9 +230,8 @@ impl Pipeline<'_> {
     }
 
     fn write_profile_only(&self, trained: &Trained) -> Result<(), Failure> {
-        let output = self.profile_output().or(self.config.train.profile.as_ref()).ok_or_else(|| {
-            Failure::new(Kind::Config, "--train-only has nowhere to write to").with_help("name a file as `profile` in [train] or [output]")
-        })?;
+        // One of the two is there: see `check`.
+        let Some(output) = self.profile_output().or(self.config.train.profile.as_ref()) else { return Ok(()) };
         let _publishing = self.interrupt.publish()?;
         self.write(&self.place.path(output), &trained.profile.to_bytes())
     }

@@ -1,6 +1,7 @@
 //! Processes that the step starts: each in a process group of its own, with its output in files, a limit of time, and a register of them all, so that
 //! an interrupted step leaves none behind.
 
+use crate::files;
 use crate::outcome::{Failure, Kind};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::BTreeSet;
@@ -17,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(2);
 /// How long what was told to end may take for it, before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// A command to run. The environment is that of this process, and more.
+/// A command to run. The environment is that of this process, and more, without what tells trjit itself how to run: that is for the user's own runs.
 #[derive(Clone, Debug)]
 pub struct Task {
     pub program: PathBuf,
@@ -95,10 +96,15 @@ impl Running {
     }
 
     fn start(&self, task: &Task) -> Result<Child, Failure> {
-        let input = task.stdin.as_deref().map_or(Ok(Stdio::null()), |path| File::open(path).map(Stdio::from).map_err(unreadable(path)))?;
+        let input =
+            task.stdin.as_deref().map_or(Ok(Stdio::null()), |path| File::open(path).map(Stdio::from).map_err(files::unreadable(path)))?;
         let (output, errors) = (create(&task.stdout)?, create(&task.stderr)?);
         let mut command = Command::new(&task.program);
-        command.args(&task.args).envs(task.env.iter().map(|(name, value)| (name, value))).current_dir(&task.directory);
+        command.args(&task.args).current_dir(&task.directory);
+        std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"TRJIT_")).for_each(|(name, _)| {
+            command.env_remove(name);
+        });
+        command.envs(task.env.iter().map(|(name, value)| (name, value)));
         command.stdin(input).stdout(output).stderr(errors).process_group(0);
         // Held until the process is in the register, so that no stop misses it.
         let mut register = self.lock();
@@ -153,12 +159,7 @@ fn ended(status: ExitStatus) -> Ended {
 }
 
 fn create(path: &Path) -> Result<File, Failure> {
-    File::create(path).map_err(|error| Failure::of(Kind::Failed, format!("can not write `{}`", path.display()), &error))
-}
-
-fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> Failure {
-    let what = format!("can not read `{}`", path.display());
-    move |error| Failure::of(Kind::Failed, &what, &error)
+    File::create(path).map_err(files::unwritable(path))
 }
 
 #[cfg(test)]

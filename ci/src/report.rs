@@ -49,6 +49,8 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// Version and commit.
     pub trjit: String,
+    /// What was measured is that of the last run: nothing has changed since.
+    pub reused: bool,
     /// `None` where the step failed before.
     pub measured: Option<Measured>,
     pub gates: Vec<Gate>,

@@ -39,7 +39,8 @@ impl Pipeline<'_> {
         let what = "the run on the cache";
         let seen = case.execute(&How::Cached(&made.path, made.target), "rerun")?;
         case.compare(before, &seen, what)?;
-        case.judge(&seen, what).map_err(|failure| Failure { kind: Kind::Differs, ..failure })?;
+        case.judge(&seen, what)
+            .map_err(|failure| if failure.kind == Kind::Training { Failure { kind: Kind::Differs, ..failure } } else { failure })?;
         self.listener.did(&format!("{} on {} in {:.2} s", case.run.name, made.facts.cache, seen.seconds));
         Ok(seen.seconds)
     }

@@ -39,7 +39,7 @@ impl Pipeline<'_> {
             return Ok(None);
         }
         // What the step writes itself is no input.
-        let mut written: Vec<PathBuf> = self.config.targets.iter().map(|target| self.place.path(&self.cache_path(target))).collect();
+        let mut written: Vec<PathBuf> = self.config.targets.iter().map(|target| self.place.path(&self.config.cache_of(target))).collect();
         written.extend(
             [Some(&output.baseline), self.profile_output(), output.summary.as_ref()]
                 .into_iter()

@@ -7,8 +7,11 @@ use std::fmt::Write;
 /// What a run of the step came to, without its failures, which are told as errors.
 pub fn text(report: &Report) -> String {
     let mut out = String::new();
-    if report.status == Status::Unchanged {
-        out.push_str("nothing has changed since the last run; the results are in place\n");
+    match report.status {
+        Status::Unchanged => out.push_str("nothing has changed since the last run; the results are in place\n"),
+        Status::Passed if report.reused => out.push_str("nothing has changed since the last run; its results were put in place\n"),
+        _ if report.reused => out.push_str("nothing has changed since the last run; its results were judged again\n"),
+        _ => {}
     }
     let Some(measured) = &report.measured else { return out };
     let _ = writeln!(out, "profile   {}", profile(measured));
@@ -54,7 +57,7 @@ pub(crate) fn functions(target: &TargetFacts, measured: &Measured) -> String {
 pub(crate) fn covered(target: &TargetFacts, measured: &Measured) -> String {
     let coverage = &target.coverage;
     let on = match measured.measured_on {
-        MeasuredOn::LeftOut => format!("of the left-out {}", count(measured.runs.iter().filter(|run| run.left_out).count() as u64, "run")),
+        MeasuredOn::LeftOut => format!("of {} left out", count(measured.runs.iter().filter(|run| run.left_out).count() as u64, "run")),
         MeasuredOn::Training => "of the training itself (no run is left out)".to_string(),
     };
     format!(

@@ -1,4 +1,4 @@
-//! Stopping a guest from outside: a time limit, and for training SIGINT and SIGTERM, after which the profile is still written.
+//! Stopping a guest from outside: a time limit, and for training SIGINT and SIGTERM, after which the profile is still written. `trjit ci` takes the same signals.
 //!
 //! The signals are blocked in every thread and taken by one thread of ours, so that what follows is ordinary code.
 
@@ -48,6 +48,12 @@ pub fn on_signals(handle: InterruptHandle, flag: Arc<AtomicBool>, stopped: Arc<S
         drop(waiting);
         std::process::exit(128 + again);
     });
+}
+
+/// Calls `then` with the number of the first SIGINT or SIGTERM, on a thread of its own. To be called before other threads exist.
+pub fn on_first_signal(then: impl FnOnce(i32) + Send + 'static) {
+    let signals = blocked_signals();
+    std::thread::spawn(move || then(wait(&signals)));
 }
 
 /// Blocks SIGINT and SIGTERM for this thread and those that it starts.

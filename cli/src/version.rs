@@ -3,6 +3,11 @@
 use crate::{Linked, exit, ui};
 use anyhow::Result;
 
+/// Version and commit of this build.
+pub fn text() -> String {
+    format!("{} ({})", env!("CARGO_PKG_VERSION"), env!("TRJIT_COMMIT"))
+}
+
 /// Prints the version; as JSON with what a cache must fit.
 pub fn print(linked: &Linked, json: bool) -> Result<u8> {
     let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("TRJIT_COMMIT"));
@@ -18,7 +23,7 @@ pub fn print(linked: &Linked, json: bool) -> Result<u8> {
         ui::line(&format!("{document:#}"));
     } else {
         let name = linked.program.split(' ').next().unwrap_or_default();
-        ui::line(&format!("{name} {version} ({commit})"));
+        ui::line(&format!("{name} {}", text()));
     }
     Ok(exit::OK)
 }

@@ -1,5 +1,6 @@
 //! The command line of `trjit`: what can be written, with its help. What it means is in `commands`.
 
+use crate::ci_args::Ci;
 use crate::profile_args::ProfileCommand;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -47,6 +48,8 @@ pub enum Command {
     Profile(ProfileCommand),
     /// Show what became of one function: counts, inlining, machine code, and why.
     Explain(Explain),
+    /// Train, assemble, check and gate, as trjit.toml says.
+    Ci(Ci),
     /// Print completions for a shell.
     Completions(Completions),
     /// Print a manual page, or write all of them.

@@ -1,6 +1,8 @@
 //! The command `trjit`: parses the command line, runs one command, maps its outcome to an exit code.
 
 mod args;
+mod ci_args;
+mod ci_progress;
 mod commands;
 mod profile_args;
 mod progress;
@@ -45,6 +47,7 @@ fn execute(timings: Timings) -> anyhow::Result<u8> {
         Command::Assemble(assemble) => commands::assemble::execute(&assemble),
         Command::Inspect(inspect) => commands::inspect::execute(&inspect),
         Command::Profile(profile) => commands::profile::execute(&profile),
+        Command::Ci(ci) => commands::ci::execute(&ci),
         Command::Explain(explain) => commands::explain::execute(&explain),
         Command::Completions(completions) => commands::completions::execute(&completions),
         Command::Man(man) => commands::man::execute(&man),

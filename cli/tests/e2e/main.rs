@@ -10,6 +10,7 @@
 //! | [`strict`] | does it work with less: no executable memory, little address space, read-only and noexec mounts, quotas? |
 //! | [`training`], [`assembling`] | are counts exact, outputs where they belong, and the same every time? |
 //! | [`profiles`], [`exporting`] | are merges, comparisons and exports of profiles what the runs were? |
+//! | [`ci`] | is the step from tests to a cache what its file says, and never half done? |
 //! | [`verifying`] | does check mode pass what is right, and change nothing? |
 //! | [`explaining`] | is what `explain` tells of a function what the run counted and the cache holds? |
 //! | [`inlining`] | do hot calls vanish from caches, and nothing else? |
@@ -27,6 +28,7 @@ mod bad_files;
 mod bad_modules;
 mod bad_profiles;
 mod c_fixtures;
+mod ci;
 mod counts;
 mod crashes;
 mod explaining;

@@ -1,6 +1,7 @@
 //! The commands, one a file. Each returns the process's exit status, or an error that `main` reports.
 
 pub mod assemble;
+pub mod ci;
 pub mod completions;
 pub mod explain;
 pub mod inspect;
