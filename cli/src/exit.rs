@@ -49,6 +49,17 @@ pub const STATUSES: &[Status] = &[
         commands: &[],
     },
     Status {
+        codes: "10",
+        meaning: "a training run did not do what was expected, took too long, or the test command failed",
+        commands: &["ci"],
+    },
+    Status { codes: "11", meaning: "nothing was recorded", commands: &["ci"] },
+    Status { codes: "12", meaning: "no cache is accepted on a CPU level that must be served", commands: &["ci"] },
+    Status { codes: "13", meaning: "a run on the cache gave another result than before", commands: &["ci"] },
+    Status { codes: "14", meaning: "a gate does not hold", commands: &["ci"] },
+    Status { codes: "15", meaning: "another `trjit ci` works in the same directory", commands: &["ci"] },
+    Status { codes: "16", meaning: "`trjit.toml` is wrong, or lacks what an option needs", commands: &["ci"] },
+    Status {
         codes: "120",
         meaning: "a cache was refused, and `--cache-mode require`, `--allow-precompiled`, `inspect` or `explain` leaves nothing to go on with",
         commands: &["run", "inspect", "explain"],
@@ -56,17 +67,17 @@ pub const STATUSES: &[Status] = &[
     Status {
         codes: "121",
         meaning: "a profile cannot be used: it is missing, damaged, or of another program",
-        commands: &["run", "assemble", "inspect", "profile", "explain"],
+        commands: &["run", "assemble", "inspect", "profile", "explain", "ci"],
     },
     Status {
         codes: "122",
-        meaning: "`assemble --verify` found that the cache is not what it should be; none was written",
-        commands: &["assemble"],
+        meaning: "`assemble --verify` (`verify = true` of `ci`) found that the cache is not what it should be; none was written",
+        commands: &["assemble", "ci"],
     },
     Status {
         codes: "130, 143",
-        meaning: "SIGINT, SIGTERM ended a training run, after the profile was written. `run` dies by the signal itself, which shells show as the same numbers",
-        commands: &["run", "train"],
+        meaning: "SIGINT, SIGTERM ended a training run, after the profile was written, or `ci`, with nothing put in place. `run` dies by the signal itself, which shells show as the same numbers",
+        commands: &["run", "train", "ci"],
     },
     Status {
         codes: "134",
