@@ -37,6 +37,24 @@ impl Gate {
     }
 }
 
+impl Gates {
+    /// The keys of those that are asked for.
+    pub fn named(&self) -> Vec<&'static str> {
+        let Gates { calls_covered, instructions_covered, cache_size, staleness, accept, growth, coverage_loss, time_ratio } = self;
+        let asked = [
+            ("calls-covered", calls_covered.is_some()),
+            ("instructions-covered", instructions_covered.is_some()),
+            ("cache-size", cache_size.is_some()),
+            ("staleness", staleness.is_some()),
+            (ACCEPT, !accept.is_empty()),
+            ("growth", growth.is_some()),
+            ("coverage-loss", coverage_loss.is_some()),
+            ("time-ratio", time_ratio.is_some()),
+        ];
+        asked.into_iter().filter(|(_, asked)| *asked).map(|(name, _)| name).collect()
+    }
+}
+
 /// Judges all gates that the file asks for.
 pub fn judge(gates: &Gates, measured: &Measured, baseline: Option<&Comparison>) -> Vec<Gate> {
     let mut judged = Vec::new();

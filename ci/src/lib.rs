@@ -12,6 +12,7 @@ mod case;
 pub mod check;
 pub mod config;
 pub mod coverage;
+pub mod dry_run;
 mod files;
 pub mod gates;
 mod interrupt;

@@ -99,7 +99,7 @@ pub fn run(config: &Config, request: &Request, read: ReadModule<'_>, listener: &
 }
 
 /// What the file must say for what the command line asks for.
-fn check(config: &Config, request: &Request) -> Result<(), Failure> {
+pub(crate) fn check(config: &Config, request: &Request) -> Result<(), Failure> {
     let nowhere = config.train.profile.is_none() && config.output.profile.is_none();
     if request.no_train && config.train.profile.is_none() {
         let failure = Failure::new(Kind::Config, "--no-train needs a kept profile, and trjit.toml names none");
@@ -119,7 +119,17 @@ fn fail(mut report: Report, Failures(failures): Failures) -> Report {
     report
 }
 
-impl Pipeline<'_> {
+impl<'a> Pipeline<'a> {
+    pub(crate) fn new(
+        config: &'a Config,
+        request: &'a Request,
+        place: &'a Place,
+        listener: &'a dyn Listener,
+        interrupt: &'a Interrupt,
+    ) -> Pipeline<'a> {
+        Pipeline { config, request, place, listener, running: interrupt.running(), interrupt, warnings: Mutex::default() }
+    }
+
     fn steps(&self, read: ReadModule<'_>, report: &mut Report) -> Result<Status, Failures> {
         let key = self.timed(report, "look", |pipeline| pipeline.key())?;
         let last = self.last();

@@ -26,8 +26,8 @@ pub const STATE_DIRECTORY: &str = ".trjit";
 pub struct Place {
     root: PathBuf,
     state: PathBuf,
-    /// Keeps the lock.
-    _lock: File,
+    /// Keeps the lock; `None` for who only looks.
+    _lock: Option<File>,
 }
 
 impl Place {
@@ -47,12 +47,18 @@ impl Place {
         if !ignore.exists() {
             fs::write(&ignore, "*\n").map_err(failed("write to"))?;
         }
-        let place = Place { root, state, _lock: lock };
+        let place = Place { root, state, _lock: Some(lock) };
         place.clear_work();
         let _ = fs::remove_dir_all(place.failed());
         fs::create_dir_all(place.work()).map_err(failed("write to"))?;
         fs::create_dir_all(place.out()).map_err(failed("write to"))?;
         Ok(place)
+    }
+
+    /// The directory for who only looks: nothing is made, nothing locked.
+    pub fn look(root: &Path) -> Result<Place, Failure> {
+        let root = root.canonicalize().map_err(files::unreadable(root))?;
+        Ok(Place { state: root.join(STATE_DIRECTORY), root, _lock: None })
     }
 
     /// The absolute path of the directory of `trjit.toml`: what its paths are relative to.

@@ -9,6 +9,7 @@ use crate::parallel;
 use crate::pipeline::Pipeline;
 use crate::process::{Ended, Task};
 use crate::report::{ProfileFacts, ProfileOrigin, RunFacts, Staleness};
+use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::Path;
 use trjit_module::Module;
@@ -114,20 +115,25 @@ impl Pipeline<'_> {
         Ok((seen, profile))
     }
 
+    /// The command line that wraps the test command, without the program.
+    pub(crate) fn wrapping(&self, wrapped: &Wrapped, output: &Path) -> Vec<OsString> {
+        let mut words: Vec<OsString> = vec!["train".into(), "--wrap".into(), "-o".into(), output.into()];
+        words.extend(["--module".into(), self.config.module.clone().into()]);
+        if let Some(name) = &wrapped.shim {
+            words.extend(["--as".into(), name.into()]);
+        }
+        words.push("--".into());
+        words.extend(wrapped.command.iter().map(Into::into));
+        words
+    }
+
     fn record_command(&self, wrapped: &Wrapped) -> Result<Profile, Failure> {
         let work = self.place.work();
         let output = work.join("command.trprof");
-        let mut args: Vec<std::ffi::OsString> = vec!["train".into(), "--wrap".into(), "-o".into(), output.clone().into()];
-        args.extend(["--module".into(), self.config.module.clone().into()]);
-        if let Some(name) = &wrapped.shim {
-            args.extend(["--as".into(), name.into()]);
-        }
-        args.push("--".into());
-        args.extend(wrapped.command.iter().map(Into::into));
         let log = work.join("command.log");
         let task = Task {
             program: self.request.program.clone(),
-            args,
+            args: self.wrapping(wrapped, &output),
             env: Vec::new(),
             directory: self.place.root().to_path_buf(),
             stdin: None,

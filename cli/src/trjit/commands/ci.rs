@@ -22,6 +22,9 @@ pub fn execute(args: &Ci) -> Result<u8> {
         Err(error) => return Ok(refused(&error)),
     };
     let request = request(args)?;
+    if args.dry_run {
+        return dry_run(args, &config, &request);
+    }
     let interrupt = Arc::new(Interrupt::default());
     let stopping = Arc::clone(&interrupt);
     stop::on_first_signal(move |signal| {
@@ -46,6 +49,21 @@ pub fn execute(args: &Ci) -> Result<u8> {
     }
     tell(args, &config, &request.root, &report)?;
     Ok(report.exit_code)
+}
+
+/// Tells what would be done.
+fn dry_run(args: &Ci, config: &Config, request: &Request) -> Result<u8> {
+    let told = |failure: trjit_ci::Failure| {
+        let own = Failure::new(failure.kind.exit_code(), failure.message);
+        failure.help.into_iter().fold(own, Failure::with_help)
+    };
+    let planned = trjit_ci::dry_run::plan(config, request, &Listening::new(true, false)).map_err(told)?;
+    if args.json {
+        ui::line(&format!("{:#}", serde_json::json!({ "schema": 1, "plan": planned })));
+    } else {
+        planned.iter().for_each(|step| ui::line(&step.line()));
+    }
+    Ok(exit::OK)
 }
 
 fn request(args: &Ci) -> Result<Request> {

@@ -164,3 +164,23 @@ fn pipelines_are_told() {
     assert!(outputs_text().ends_with("status=failed\n") || outputs_text().contains("status=failed\n"), "{}", outputs_text());
     assert!(String::from_utf8(project.read(".trjit/gitlab/metrics.txt")).expect("text").starts_with("trjit_passed 0\n"));
 }
+
+#[test]
+fn a_dry_run_tells_and_does_nothing() {
+    let project = Project::new(&[("a", "scratch = [\"/out\"]"), ("b", "left-out = true")], "[gates]\ncache-size = \"1MiB\"\n");
+    let told = project.ci(&["--dry-run"]).run().succeeds();
+    let lines = [
+        "train     record `a`: trjit train -o <profile> --workload a --dir <scratch>::/out app.wat a",
+        "train     record, left out, `b`: trjit train -o <profile> --workload b app.wat b",
+        "assemble  `app.trjit` for x86-64",
+        "rerun     `a`: trjit run --cache app.trjit --cache-mode require --dir <scratch>::/out app.wat a",
+        "rerun     `b`: trjit run --cache app.trjit --cache-mode require app.wat b",
+        "gates     cache-size",
+        "results   put `app.trjit` in place",
+    ];
+    assert_eq!(told.text().lines().collect::<Vec<_>>(), lines);
+    assert_eq!(names(project.0.path()), ["app.wat", "trjit.toml"]);
+    project.report(&[], 0);
+    let told = project.ci(&["--dry-run", "--json"]).run().succeeds().json();
+    assert_eq!((&told["plan"][0]["step"], told["plan"].as_array().map(Vec::len)), (&"look".into(), Some(3)), "{told:#}");
+}
