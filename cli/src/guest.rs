@@ -3,7 +3,8 @@
 use crate::args::Guest;
 use crate::exit::{self, FAILURE, Failure};
 use crate::options::Options;
-use crate::{Linked, source, ui};
+use crate::stop::Stopped;
+use crate::{Linked, source, spooled, ui};
 use anyhow::{Context, Result};
 use std::ffi::OsStr;
 use std::path::Path;
@@ -41,7 +42,9 @@ pub fn wasi_context(guest: &Guest, options: &Options, interrupt: Option<&Arc<Ato
         builder.args(&guest.module_and_args[1..]);
     }
     if options.inherit_env {
-        builder.inherit_env();
+        for (name, value) in spooled::environment() {
+            builder.env(name, value);
+        }
     }
     for variable in &guest.env {
         match variable.split_once('=') {
@@ -79,6 +82,8 @@ pub fn linker(engine: &Engine, store: &mut Store<WasiCtx>, guest: &Guest, option
         };
         let path = Path::new(path);
         let module = Module::from_parsed(engine, source::parse(path, source::read_wasm(path, linked)?)?)?;
+        // What is trained is the program.
+        module.keep_out_of_spool();
         let instance = linker.instantiate(store, &module).with_context(|| format!("can not preload `{}`", path.display()))?;
         linker.instance(name, instance);
     }
@@ -147,6 +152,27 @@ fn integer(text: &str, bits: u32) -> Option<i128> {
     };
     let value = if negative { -value } else { value };
     (-(1i128 << (bits - 1))..1i128 << bits).contains(&value).then_some(value)
+}
+
+/// Whether a run was stopped from outside.
+pub fn is_interrupted(result: &Result<(), Error>) -> bool {
+    matches!(result, Err(Error::Trap(trap)) if trap.code() == Some(TrapCode::Interrupt))
+}
+
+/// How a run ended, in the words of a profile.
+pub fn ending(result: &Result<(), Error>, stopped: &Stopped) -> String {
+    match result {
+        Ok(()) => "exit 0".to_string(),
+        Err(Error::Trap(trap)) => match (&trap.reason, stopped.signal()) {
+            (Reason::Exit(status), _) => format!("exit {status}"),
+            (Reason::Trap(TrapCode::Interrupt), Some(signal)) => format!("signal {signal}"),
+            (Reason::Trap(TrapCode::Interrupt), None) => "time limit".to_string(),
+            (Reason::Trap(code), _) => format!("trap: {code}"),
+            (Reason::Host(_), _) => "host error".to_string(),
+            (Reason::Exception(_), _) => "exception".to_string(),
+        },
+        Err(_) => "not started".to_string(),
+    }
 }
 
 /// How a run ended, as an exit status; what the user must know is printed.

@@ -19,6 +19,7 @@ pub mod quick;
 pub mod run;
 pub mod run_only;
 pub mod source;
+pub mod spooled;
 pub mod start;
 pub mod statistics;
 pub mod stop;

@@ -4,6 +4,7 @@ use crate::args::{CacheMode, Jit, Run};
 use crate::exit::{CACHE_REFUSED, FAILURE, Failure, USAGE};
 use crate::observer::Observer;
 use crate::options::Options;
+use crate::spooled::{self, Spooled};
 use crate::stop::{self, Stopped};
 use crate::timings::{Phase, Timings};
 use crate::{Linked, guest, source, ui};
@@ -29,19 +30,23 @@ pub fn execute(run: &mut Run, linked: &Linked, mut timings: Timings) -> Result<u
     timings.mark(Phase::Args);
     let (module, cached) = load(run, &engine, path, linked, &mut timings)?;
     compile_by_counts(run, &module, linked)?;
-    // Without a time limit nobody would raise it, and the guest's reads need not look.
-    let interrupt = options.timeout.map(|_| Arc::new(AtomicBool::new(false)));
+    // Without a time limit or a trace to leave nobody would raise it, and the guest's reads need not look.
+    let interrupt = (options.timeout.is_some() || spooled::is_spooled(&engine)).then(|| Arc::new(AtomicBool::new(false)));
     let mut store = Store::new(&engine, guest::wasi_context(&run.guest, &options, interrupt.as_ref())?)?;
     guest::fuel(&mut store, &options)?;
+    let spooled = interrupt.as_ref().filter(|_| spooled::is_spooled(&engine));
+    let spooled = spooled.map(|interrupt| Spooled::begin(&module, path, store.interrupt_handle(), interrupt));
     let linker = guest::linker(&engine, &mut store, &run.guest, &options, linked)?;
     if let (Some(limit), Some(interrupt)) = (options.timeout, interrupt) {
-        stop::after(limit, store.interrupt_handle(), interrupt, Arc::new(Stopped::default()));
+        let stopped = spooled.as_ref().map_or_else(|| Arc::new(Stopped::default()), |spooled| Arc::clone(spooled.stopped()));
+        stop::after(limit, store.interrupt_handle(), interrupt, stopped);
     }
     let instance = linker.instantiate(&mut store, &module);
     timings.mark(Phase::Instantiate);
     let ready = timings.since_main();
     let result = instance.and_then(|instance| guest::call(&instance, &mut store, &run.guest));
     timings.mark(Phase::Guest);
+    spooled.iter().for_each(|spooled| spooled.leave(&module, &result));
     if run.verbose {
         let source = if cached { "cache" } else { "no cache" };
         let compiled = module.compiled_functions();

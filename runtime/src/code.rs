@@ -10,6 +10,7 @@ use crate::exits::{Exits, TakenExit, WithExits};
 use crate::jit;
 use crate::ladder::{self, Gathered, Ladder, Rung};
 use crate::queue::Heat;
+use crate::spool::{LeavesAtEnd, Spooled};
 use crate::sys::{self, Registration};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -19,7 +20,7 @@ use trjit_code::{BranchCounts, CompiledFunction, InlinedPlace};
 use trjit_module::vm::{VmTrampolines, header};
 use trjit_module::{FuncIndex, TrapCode, TypeIndex};
 use trjit_runtime_loader::{Expectations, Image, JumpTable, MappedCache, ModuleId, PublishError, PublishUnit, Refusal, UnitKind};
-use trjit_trace::{OwnCounts, Recording};
+use trjit_trace::{OwnCounts, Recorder, Recording};
 
 /// A module that can be instantiated in this engine; clones share it.
 #[derive(Clone)]
@@ -58,7 +59,9 @@ impl Module {
     pub(crate) fn of_host(engine: &Engine, wasm: Vec<u8>) -> Result<Module, Error> {
         let parsed = trjit_module::Module::parse(wasm)?;
         let trampolines = vec![VmTrampolines::default(); parsed.types().len()];
-        Ok(Module { code: ModuleCode::new(engine, parsed, None, None, trampolines) })
+        let module = Module { code: ModuleCode::new(engine, parsed, None, None, trampolines) };
+        module.keep_out_of_spool();
+        Ok(module)
     }
 
     /// A module from a mapped cache: nothing is parsed, and what was assembled is compiled already.
@@ -149,6 +152,8 @@ pub(crate) struct ModuleCode {
     refusal: OnceLock<String>,
     /// Training only.
     recording: Option<Arc<Recording>>,
+    /// Where traces are left.
+    spooled: Option<LeavesAtEnd>,
     /// None where what gets hot is compiled once.
     ladder: Option<Ladder>,
     exits: Exits,
@@ -253,6 +258,7 @@ impl ModuleCode {
         for ty in 0..module.types().len() as u32 {
             type_ids.push(engine.type_id(module.func_type(TypeIndex(ty)), &type_ids));
         }
+        let recording = engine.records().then(|| Recording::new(&module));
         let code = Arc::new(ModuleCode {
             engine: engine.clone(),
             _registration: registration,
@@ -267,7 +273,8 @@ impl ModuleCode {
             requested: Default::default(),
             callable: OnceLock::new(),
             refusal: OnceLock::new(),
-            recording: engine.records().then(|| Recording::new(&module)),
+            spooled: recording.as_ref().zip(engine.spool()).map(|(recording, spool)| LeavesAtEnd(Spooled::new(spool, &module, recording))),
+            recording,
             ladder: (engine.tunables().tiered && !engine.records()).then(Ladder::default),
             exits: Exits::default(),
             counts: OnceLock::new(),
@@ -298,6 +305,18 @@ impl ModuleCode {
     /// What instances record; none where the engine is not for training.
     pub fn recording(&self) -> Option<&Arc<Recording>> {
         self.recording.as_ref()
+    }
+
+    /// What a new instance records by.
+    pub fn recorder(&self) -> Option<Recorder> {
+        let recording = self.recording()?;
+        self.spooled().iter().for_each(|spooled| spooled.begin());
+        Some(recording.recorder())
+    }
+
+    /// Where traces are left, if they are.
+    pub fn spooled(&self) -> Option<&Arc<Spooled>> {
+        self.spooled.as_ref().map(|spooled| &spooled.0)
     }
 
     pub fn type_ids(&self) -> &[u32] {

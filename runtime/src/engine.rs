@@ -4,9 +4,11 @@ use crate::counters::{Counters, EngineCounters};
 use crate::deadline::Clock;
 use crate::events::CompilationHook;
 use crate::queue::JitQueue;
+use crate::spool;
 use crate::sys::AddressSpace;
 use crate::tunables::Tunables;
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use trjit_code::{Compiler, CpuFeatures, CpuLevel, MemoryStyle, Settings};
@@ -24,6 +26,8 @@ pub struct Config {
     pub settings: Settings,
     /// Whether all that instances do is recorded; see [`record_profile`](Config::record_profile).
     pub record_profile: bool,
+    /// Where traces are left; see [`spool`](Config::spool).
+    pub spool: Option<PathBuf>,
     /// Is told what happens to code; see [`compilation_hook`](Config::compilation_hook).
     pub compilation_hook: Option<CompilationHook>,
 }
@@ -35,6 +39,7 @@ impl Default for Config {
             tunables: Tunables::default(),
             settings: Settings { features: CpuLevel::best_for(CpuFeatures::host()).features(), memory: MemoryStyle::Reserved, fuel: false },
             record_profile: false,
+            spool: spool::of_environment(),
             compilation_hook: None,
         }
     }
@@ -74,6 +79,15 @@ impl Config {
     /// They begin in the interpreter; with a compiler what gets hot is compiled to code that counts the same. Code of caches is not used.
     pub fn record_profile(&mut self, record: bool) -> &mut Config {
         self.record_profile = record;
+        self
+    }
+
+    /// Sets a directory where each module of this engine leaves what its instances did, as `*.trprof`: when the module and all its instances are gone, at the exit of
+    /// the process, or by [`Module::leave_trace`](crate::Module::leave_trace). The default is what the variable `TRJIT_SPOOL` names, so that programs are trained
+    /// without a change beneath `trjit train --wrap`. The engine then records as with [`record_profile`](Config::record_profile), which says what else that means;
+    /// [`Engine::take_profile`] is as it is without. What can not be left is told once, on standard error; nothing else changes.
+    pub fn spool(&mut self, directory: Option<impl Into<PathBuf>>) -> &mut Config {
+        self.spool = directory.map(Into::into);
         self
     }
 
@@ -206,7 +220,17 @@ impl Engine {
 
     /// Whether all instances are recorded.
     pub(crate) fn records(&self) -> bool {
+        self.0.config.record_profile || self.0.config.spool.is_some()
+    }
+
+    /// Whether the embedder asked for profiles.
+    pub(crate) fn gives_profiles(&self) -> bool {
         self.0.config.record_profile
+    }
+
+    /// Where modules leave their traces.
+    pub fn spool(&self) -> Option<&Path> {
+        self.0.config.spool.as_deref()
     }
 
     /// The queue of what is to be compiled; its threads start when there is something.

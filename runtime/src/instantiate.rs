@@ -103,7 +103,7 @@ unsafe fn allocate(store: *mut StoreInner, code: &Arc<ModuleCode>, imports: Impo
         jump_table,
         hotness: OnceLock::new(),
         copies: Default::default(),
-        recorder: code.recording().map(|recording| recording.recorder()),
+        recorder: code.recorder(),
         imports: imports.functions,
         memories: imports.memories,
         tables: imports.tables,

@@ -33,7 +33,28 @@ impl Engine {
         if !Engine::same(module.code.engine(), self) {
             return Err(ProfileError::OtherEngine);
         }
-        let recording = module.code.recording().ok_or(ProfileError::NotRecording)?;
-        Ok(Profile::from_trace(module.parsed(), recording.take(run.into()))?)
+        let recording = module.code.recording().filter(|_| self.gives_profiles()).ok_or(ProfileError::NotRecording)?;
+        let profile = Profile::from_trace(module.parsed(), recording.take(run.into()))?;
+        module.code.spooled().iter().for_each(|spooled| spooled.leave_part(&profile));
+        Ok(profile)
+    }
+}
+
+impl Module {
+    /// Says what people call this module, such as the name of its file: told with its traces in a spool. Before it is first instantiated; the first name stays.
+    pub fn set_label(&self, label: &str) {
+        self.code.spooled().iter().for_each(|spooled| spooled.set_label(label));
+    }
+
+    /// Keeps this module's traces out of the spool, where there is one. Before it is first instantiated.
+    pub fn keep_out_of_spool(&self) {
+        self.code.spooled().iter().for_each(|spooled| spooled.exclude());
+    }
+
+    /// Leaves a trace in the spool, where there is one, with all that was recorded since the last time; an empty name of the workload stands for what the variable `TRJIT_WORKLOAD`
+    /// says. Needed only where more is known of the run than a process's exit tells: traces are left then, and when the module is gone, anyway.
+    pub fn leave_trace(&self, run: impl Into<RunInfo>) {
+        let run = run.into();
+        self.code.spooled().iter().for_each(|spooled| spooled.leave(run.clone()));
     }
 }

@@ -1,7 +1,7 @@
 //! Profiles on disk: read, and written as [`crate::output`] writes all files.
 
 use crate::codec::{FormatError, MAX_PAYLOAD};
-use crate::output::{OutputError, write_file};
+use crate::output::{OutputError, write_file, write_transient};
 use crate::profile::Profile;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -30,7 +30,16 @@ impl Profile {
     /// Writes a `*.trprof` file, atomically.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<(), FileError> {
         let path = path.as_ref();
-        let too_large = |len| FileError::TooLarge { path: path.to_path_buf(), len };
-        Ok(write_file(path, &self.to_readable_bytes().map_err(too_large)?)?)
+        Ok(write_file(path, &self.bytes_for(path)?)?)
+    }
+
+    /// Writes a `*.trprof` file that will soon be read and removed: atomically, but without waiting until it is on the disk.
+    pub fn write_transient(&self, path: impl AsRef<Path>) -> Result<(), FileError> {
+        let path = path.as_ref();
+        Ok(write_transient(path, &self.bytes_for(path)?)?)
+    }
+
+    fn bytes_for(&self, path: &Path) -> Result<Vec<u8>, FileError> {
+        self.to_readable_bytes().map_err(|len| FileError::TooLarge { path: path.to_path_buf(), len })
     }
 }

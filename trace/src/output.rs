@@ -32,6 +32,14 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
     write(path, bytes, None::<fn(&Path) -> Result<(), OutputError>>)
 }
 
+/// A new file that need not survive a crash of the machine, whole or not at all: nothing waits for the disk.
+pub(crate) fn write_transient(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
+    let (temporary, mut file) = create_beside(path).map_err(OutputError::of("create", path))?;
+    let written = file.write_all(bytes).map_err(OutputError::of("write", path));
+    let renamed = written.and_then(|()| fs::rename(&temporary, path).map_err(OutputError::of("rename a file to", path)));
+    renamed.inspect_err(|_| drop(fs::remove_file(&temporary)))
+}
+
 /// As [`write_file`], but `check` looks at the new file before it gets its name: when it fails, the new file is removed and an old one stays. What
 /// can not be read back (a device, a pipe) is refused.
 pub fn write_file_checked<E: From<OutputError>>(path: &Path, bytes: &[u8], check: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {

@@ -66,21 +66,35 @@ const RUN_EXAMPLES: &str = "Examples:
 const TRAIN_EXAMPLES: &str = "Examples:
   trjit train -o app.trprof --dir data app.wasm data/case-1
   trjit train --for 60s -o server.trprof server.wasm
+  trjit train --wrap -o app.trprof -- make test          record all that `make test` runs with trjit
+  trjit train --wrap --as wasmtime -o profiles/ -- ctest the same where tests call wasmtime
 
-The profile is written however the run ends: by itself, by a trap, by SIGINT or SIGTERM, or after --for. The exit status is the guest's.";
+The profile is written however the run ends: by itself, by a trap, by SIGINT or SIGTERM, or after --for. The exit status is the guest's, or the command's.";
 
 #[derive(Args, Debug)]
-#[command(override_usage = "trjit train [OPTIONS] <MODULE> [ARGS]...", after_help = TRAIN_EXAMPLES)]
+#[command(override_usage = "trjit train [OPTIONS] <MODULE> [ARGS]...\n       trjit train --wrap [OPTIONS] -- <COMMAND> [ARGS]...", after_help = TRAIN_EXAMPLES)]
 pub struct Train {
-    /// Where to write the profile (default: beside the module, with the extension .trprof).
+    /// Where to write the profile (default: beside the module, with the extension .trprof). With --wrap also a directory: a profile for each module goes there.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Run a command (its words stand behind `--`), and record all that trjit runs beneath it.
+    #[arg(long)]
+    pub wrap: bool,
+    /// With --wrap: merge the runs of this module alone.
+    #[arg(long, value_name = "FILE", requires = "wrap")]
+    pub module: Option<PathBuf>,
+    /// With --wrap: what the command calls by this name, such as wasmtime, is trjit, with wasmtime's command line.
+    #[arg(long = "as", value_name = "NAME", requires = "wrap")]
+    pub stand_ins: Vec<String>,
+    /// With --wrap: keep the traces of the runs in this directory, which must be empty.
+    #[arg(long, value_name = "DIR", requires = "wrap")]
+    pub spool: Option<PathBuf>,
     /// Stop the guest after this time and write the profile (such as 500ms, 60s, 5m).
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     pub duration: Option<Duration>,
-    /// A name for this run in the profile.
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    pub workload: String,
+    /// A name for this run (with --wrap: for all runs) in the profile (default: what the variable TRJIT_WORKLOAD says, or "default").
+    #[arg(long, value_name = "NAME")]
+    pub workload: Option<String>,
     /// How what gets hot is compiled, with the profile's counters in the code: background (default), sync, off.
     #[arg(long, value_name = "HOW")]
     pub jit: Option<Jit>,

@@ -6,6 +6,7 @@ mod ci_progress;
 mod commands;
 mod profile_args;
 mod progress;
+mod stand_in;
 mod table;
 
 use args::{Cli, Command};
@@ -22,7 +23,10 @@ pub const LINKED: Linked =
 
 fn main() -> ExitCode {
     let timings = Timings::start();
-    let mut words = std::env::args_os().skip(1);
+    let mut words = std::env::args_os();
+    if let Some(name) = stand_in::name(words.next().as_deref()) {
+        return ExitCode::from(stand_in::execute(&name, words, timings).unwrap_or_else(|error| exit::report(&error)));
+    }
     let quick = if words.next().is_some_and(|command| command == "run") { quick::parse(words) } else { None };
     let result = match quick {
         Some((say, mut run)) => say.apply().map_err(Into::into).and_then(|()| run::execute(&mut run, &LINKED, timings)),
@@ -43,6 +47,7 @@ fn execute(timings: Timings) -> anyhow::Result<u8> {
     };
     match command {
         Command::Run(mut run) => run::execute(&mut run, &LINKED, timings),
+        Command::Train(train) if train.wrap => commands::wrap::execute(&train),
         Command::Train(mut train) => commands::train::execute(&mut train),
         Command::Assemble(assemble) => commands::assemble::execute(&assemble),
         Command::Inspect(inspect) => commands::inspect::execute(&inspect),

@@ -11,6 +11,7 @@
 //! | [`training`], [`assembling`] | are counts exact, outputs where they belong, and the same every time? |
 //! | [`profiles`], [`exporting`] | are merges, comparisons and exports of profiles what the runs were? |
 //! | [`ci`] | is the step from tests to a cache what its file says, and never half done? |
+//! | [`wrapping`] | is all that a command runs recorded, and is else nothing different? |
 //! | [`verifying`] | does check mode pass what is right, and change nothing? |
 //! | [`explaining`] | is what `explain` tells of a function what the run counted and the cache holds? |
 //! | [`inlining`] | do hot calls vanish from caches, and nothing else? |
@@ -49,3 +50,4 @@ mod text_fixtures;
 mod training;
 mod variables;
 mod verifying;
+mod wrapping;

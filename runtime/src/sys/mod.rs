@@ -13,6 +13,7 @@
 
 pub mod address_space;
 pub mod alt_stack;
+pub mod file_limit;
 pub mod interrupt;
 pub mod memory;
 pub mod registry;
@@ -38,6 +39,12 @@ pub use registry::{CodeTables, Registration, register};
 pub use unwind::{Activation, visit_stack as visit_native_stack, walk};
 
 pub(crate) use arch::{builtin_shim, callee_saved_registers, push_frame, unwind_from_builtin};
+
+/// Calls a function when the process exits: by the end of `main`, or by `exit`.
+pub fn at_exit(function: extern "C" fn()) {
+    // SAFETY: the function is safe to call at any time, and stays. Where there is no room for one more, it is not called.
+    let _ = unsafe { libc::atexit(function) };
+}
 
 /// Makes `pub fn builtins_table() -> &'static VmBuiltins`: one shim for each builtin, which calls the function of the same name in the module given:
 /// `unsafe extern "C" fn name(vmctx: *mut u8, params..) -> result`, `i32` parameters as `u32`, `i64` ones as `u64`.

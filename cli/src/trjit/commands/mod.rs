@@ -9,3 +9,4 @@ pub mod man;
 pub mod profile;
 pub mod profiles;
 pub mod train;
+pub mod wrap;

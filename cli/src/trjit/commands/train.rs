@@ -11,9 +11,9 @@ use trjit_cli::args::Jit;
 use trjit_cli::exit::{self, FAILURE, Failure, SIGNAL_BASE};
 use trjit_cli::observer::Observer;
 use trjit_cli::options::Options;
-use trjit_cli::stop::{self, Stopped};
-use trjit_cli::{guest, source, ui};
-use trjit_runtime::{Config, Engine, Error, Module, Reason, RunInfo, Store};
+use trjit_cli::stop::{self, Signals, Stopped};
+use trjit_cli::{guest, source, spooled, ui};
+use trjit_runtime::{Config, DEFAULT_WORKLOAD, Engine, Error, Module, RunInfo, Store, WORKLOAD_VARIABLE};
 
 pub fn execute(train: &mut Train) -> Result<u8> {
     train.fill()?;
@@ -32,11 +32,12 @@ pub fn execute(train: &mut Train) -> Result<u8> {
     let engine = Engine::new(config.memory_style(options.memory_style()));
     let module = Module::from_parsed(&engine, source::parse(path, source::read_wasm(path, &LINKED)?)?)?;
     check_writable(&output)?;
+    spooled::label(&module, path);
     let interrupt = Arc::new(AtomicBool::new(false));
     let mut store = Store::new(&engine, guest::wasi_context(&train.guest, &options, Some(&interrupt))?)?;
     guest::fuel(&mut store, &options)?;
     let stopped = Arc::new(Stopped::default());
-    stop::on_signals(store.interrupt_handle(), Arc::clone(&interrupt), Arc::clone(&stopped));
+    stop::on_signals(Signals::block(), store.interrupt_handle(), Arc::clone(&interrupt), Arc::clone(&stopped), stop::exit_by);
     if let Some(limit) = [train.duration, options.timeout].into_iter().flatten().min() {
         stop::after(limit, store.interrupt_handle(), interrupt, Arc::clone(&stopped));
     }
@@ -44,15 +45,21 @@ pub fn execute(train: &mut Train) -> Result<u8> {
     let start = Instant::now();
     let result = guest::run(&linker, &mut store, &module, &train.guest);
     let seconds = start.elapsed().as_secs_f64();
-    let info = RunInfo { workload: train.workload.clone(), seconds, ended: ending(&result, &stopped), ..RunInfo::default() };
+    let info = RunInfo { workload: workload(train), seconds, ended: guest::ending(&result, &stopped), ..RunInfo::default() };
     observer.iter().for_each(|observer| observer.finish(&train.observe, store.counters(), &module));
     write_profile(&engine, &module, info, &output, train.verbose)?;
     status(result, path, &stopped, train)
 }
 
+/// What this run is called: by the command line, else by the environment.
+fn workload(train: &Train) -> String {
+    let said = train.workload.clone().or_else(|| std::env::var(WORKLOAD_VARIABLE).ok().filter(|name| !name.is_empty()));
+    said.unwrap_or_else(|| DEFAULT_WORKLOAD.to_string())
+}
+
 /// The guest's status, or what a run that was stopped from outside exits with.
 fn status(result: Result<(), Error>, path: &Path, stopped: &Stopped, train: &Train) -> Result<u8> {
-    let interrupted = matches!(&result, Err(Error::Trap(trap)) if trap.code() == Some(trjit_module::TrapCode::Interrupt));
+    let interrupted = guest::is_interrupted(&result);
     match stopped.signal() {
         Some(signal) if interrupted => Ok(SIGNAL_BASE + signal as u8),
         None if interrupted && stopped.by_time() && train.duration.is_some() => Ok(exit::OK),
@@ -60,24 +67,8 @@ fn status(result: Result<(), Error>, path: &Path, stopped: &Stopped, train: &Tra
     }
 }
 
-/// How the run ended, in the words of the profile.
-fn ending(result: &Result<(), Error>, stopped: &Stopped) -> String {
-    match result {
-        Ok(()) => "exit 0".to_string(),
-        Err(Error::Trap(trap)) => match (&trap.reason, stopped.signal()) {
-            (Reason::Exit(status), _) => format!("exit {status}"),
-            (Reason::Trap(trjit_module::TrapCode::Interrupt), Some(signal)) => format!("signal {signal}"),
-            (Reason::Trap(trjit_module::TrapCode::Interrupt), None) => "time limit".to_string(),
-            (Reason::Trap(code), _) => format!("trap: {code}"),
-            (Reason::Host(_), _) => "host error".to_string(),
-            (Reason::Exception(_), _) => "exception".to_string(),
-        },
-        Err(_) => "not started".to_string(),
-    }
-}
-
 /// Fails before the run, rather than after it, where the profile can not be written.
-fn check_writable(output: &Path) -> Result<()> {
+pub fn check_writable(output: &Path) -> Result<()> {
     let directory = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let unwritable = || {
         let failure = Failure::new(FAILURE, format!("the profile can not be written to `{}`", output.display()));
