@@ -27,12 +27,13 @@ pub const STATS: Variable = Variable("TRJIT_STATS");
 pub const TIMINGS: Variable = Variable("TRJIT_TIMINGS");
 pub const CPU_LEVEL: Variable = Variable("TRJIT_CPU_LEVEL");
 pub const THREADS: Variable = Variable("TRJIT_THREADS");
+pub const WORKLOAD: Variable = Variable(trjit_runtime::WORKLOAD_VARIABLE);
 pub const QUIET: Variable = Variable("TRJIT_QUIET");
 pub const COLOR: Variable = Variable("TRJIT_COLOR");
 
 /// Those that stand for an option.
-pub const ALL: [Variable; 12] =
-    [CACHE, CACHE_MODE, JIT, CALL_THRESHOLD, LOOP_THRESHOLD, LOG_COMPILATION, STATS, TIMINGS, CPU_LEVEL, THREADS, QUIET, COLOR];
+pub const ALL: [Variable; 13] =
+    [CACHE, CACHE_MODE, JIT, CALL_THRESHOLD, LOOP_THRESHOLD, LOG_COMPILATION, STATS, TIMINGS, CPU_LEVEL, THREADS, WORKLOAD, QUIET, COLOR];
 
 impl Variable {
     /// The option without its dashes.

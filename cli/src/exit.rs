@@ -12,6 +12,10 @@ pub const CACHE_REFUSED: u8 = 120;
 pub const PROFILE_REFUSED: u8 = 121;
 /// `assemble --verify` found that the cache is not what it should be.
 pub const CHECK_FAILED: u8 = 122;
+/// A command that was to be run could not be started, as shells and `env` say it.
+pub const NOT_STARTED: u8 = 126;
+/// The same, since there is none of its name.
+pub const NOT_FOUND: u8 = 127;
 /// The guest trapped (128 + SIGABRT, as wasmtime exits), or nobody caught its exception.
 pub const TRAP: u8 = 134;
 /// Added to the number of a signal that ended a run: 130 for SIGINT, 143 for SIGTERM.
@@ -66,13 +70,18 @@ pub const STATUSES: &[Status] = &[
     },
     Status {
         codes: "121",
-        meaning: "a profile cannot be used: it is missing, damaged, or of another program",
-        commands: &["run", "assemble", "inspect", "profile", "explain", "ci"],
+        meaning: "a profile cannot be used: it is missing, damaged, or of another program; or `train --wrap` recorded nothing",
+        commands: &["run", "train", "assemble", "inspect", "profile", "explain", "ci"],
     },
     Status {
         codes: "122",
         meaning: "`assemble --verify` (`verify = true` of `ci`) found that the cache is not what it should be; none was written",
         commands: &["assemble", "ci"],
+    },
+    Status {
+        codes: "126, 127",
+        meaning: "`train --wrap` could not start its command (127: there is none of this name)",
+        commands: &["train"],
     },
     Status {
         codes: "130, 143",

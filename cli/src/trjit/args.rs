@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
 use trjit_cli::args::{Guest, Jit, Observe, Run, duration};
-use trjit_cli::environment::{CPU_LEVEL, JIT};
+use trjit_cli::environment::{CPU_LEVEL, JIT, WORKLOAD};
 use trjit_cli::exit::{FAILURE, Failure};
 use trjit_cli::ui::Say;
 use trjit_code::{CpuLevel, MemoryStyle};
@@ -92,7 +92,7 @@ pub struct Train {
     /// Stop the guest after this time and write the profile (such as 500ms, 60s, 5m).
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     pub duration: Option<Duration>,
-    /// A name for this run (with --wrap: for all runs) in the profile (default: what the variable TRJIT_WORKLOAD says, or "default").
+    /// A name for this run (with --wrap: for all runs) in the profile ("default").
     #[arg(long, value_name = "NAME")]
     pub workload: Option<String>,
     /// How what gets hot is compiled, with the profile's counters in the code: background (default), sync, off.
@@ -111,6 +111,7 @@ impl Train {
     /// Fills in what variables say where the command line says nothing.
     pub fn fill(&mut self) -> Result<(), Failure> {
         JIT.fill_choice(&mut self.jit)?;
+        WORKLOAD.fill(&mut self.workload, |name| Some(name.to_string()), || "a name".to_string())?;
         self.observe.fill()
     }
 }

@@ -59,6 +59,10 @@ pub fn execute(name: &OsStr, words: impl Iterator<Item = OsString>, timings: Tim
         }
         Some(_) | None => {}
     }
+    // To optimize, before version 14: what trjit does with code is its own affair.
+    if words.first().is_some_and(|word| word == "-o") {
+        words.remove(0);
+    }
     let (say, mut found) = quick::parse(words.iter().cloned()).unwrap_or_else(|| parse(&name, words));
     say.apply()?;
     run::execute(&mut found, &LINKED, timings)

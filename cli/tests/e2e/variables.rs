@@ -92,6 +92,12 @@ fn the_command_line_goes_before_a_variable_and_a_variable_before_the_default() {
     let train = |words: &[&str]| {
         run_fib(&[&["train", "-q", "-o", "/dev/null", "--stats=json", "-O", "call-threshold=1,background=n"], words].concat())
     };
+    let profile = text(&folder.path().join("fib.trprof"));
+    let named = |words: &[&str]| run_fib(&[&["train", "-o", &profile], words].concat());
+    let workload = |_: &Outcome| {
+        let told = trjit(["inspect", "--json", &profile]).run().succeeds().json();
+        told["runs"][0]["workload"].as_str().expect("a run has a workload").to_string()
+    };
     let row = |variable, value, command, option, observe, expected| Row { variable, value, command, option, observe, expected };
     let rows = [
         row(
@@ -116,6 +122,7 @@ fn the_command_line_goes_before_a_variable_and_a_variable_before_the_default() {
         row("TRJIT_THREADS", "1", &assemble, &["--threads", "3"], &threads, [&all, "1", &more]),
         row("TRJIT_QUIET", "0", &summary, &["--quiet"], &spoke, ["yes", "yes", "no"]),
         row("TRJIT_QUIET", "yes", &summary, &["--quiet"], &spoke, ["yes", "no", "no"]),
+        row("TRJIT_WORKLOAD", "tests", &named, &["--workload", "else"], &workload, ["default", "tests", "else"]),
         row("TRJIT_COLOR", "always", &error, &["--color", "never"], &colour, ["no", "yes", "no"]),
     ];
     rows.iter().for_each(Row::check);

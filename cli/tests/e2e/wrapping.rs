@@ -330,7 +330,7 @@ fn a_full_disk_costs_the_trace_alone() {
 #[test]
 fn trjit_stands_in_for_wasmtime() {
     let workshop = Workshop::new();
-    let script = "wasmtime hello.wasm; wasmtime run hello.wasm; wasmtime --dir . hello.wasm; wasmtime run -W timeout=10s --env A=B hello.wasm; iwasm hello.wasm";
+    let script = "wasmtime hello.wasm; wasmtime run hello.wasm; wasmtime -o --dir=. hello.wasm; wasmtime run -W timeout=10s --env A=B hello.wasm; iwasm hello.wasm";
     let options = ["-o", "p/", "--as", "wasmtime", "--as", "iwasm"];
     workshop.run(&options, script).succeeds().prints(&"hello, world\n".repeat(5));
     assert_eq!(runs(&workshop.told("p/hello.trprof")).len(), 5);

@@ -13,7 +13,7 @@ use trjit_cli::observer::Observer;
 use trjit_cli::options::Options;
 use trjit_cli::stop::{self, Signals, Stopped};
 use trjit_cli::{guest, source, spooled, ui};
-use trjit_runtime::{Config, DEFAULT_WORKLOAD, Engine, Error, Module, RunInfo, Store, WORKLOAD_VARIABLE};
+use trjit_runtime::{Config, DEFAULT_WORKLOAD, Engine, Error, Module, RunInfo, Store};
 
 pub fn execute(train: &mut Train) -> Result<u8> {
     train.fill()?;
@@ -45,16 +45,10 @@ pub fn execute(train: &mut Train) -> Result<u8> {
     let start = Instant::now();
     let result = guest::run(&linker, &mut store, &module, &train.guest);
     let seconds = start.elapsed().as_secs_f64();
-    let info = RunInfo { workload: workload(train), seconds, ended: guest::ending(&result, &stopped), ..RunInfo::default() };
+    let info = RunInfo { workload: train.workload.clone().unwrap_or_else(|| DEFAULT_WORKLOAD.to_string()), seconds, ended: guest::ending(&result, &stopped), ..RunInfo::default() };
     observer.iter().for_each(|observer| observer.finish(&train.observe, store.counters(), &module));
     write_profile(&engine, &module, info, &output, train.verbose)?;
     status(result, path, &stopped, train)
-}
-
-/// What this run is called: by the command line, else by the environment.
-fn workload(train: &Train) -> String {
-    let said = train.workload.clone().or_else(|| std::env::var(WORKLOAD_VARIABLE).ok().filter(|name| !name.is_empty()));
-    said.unwrap_or_else(|| DEFAULT_WORKLOAD.to_string())
 }
 
 /// The guest's status, or what a run that was stopped from outside exits with.

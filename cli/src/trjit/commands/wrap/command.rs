@@ -7,14 +7,10 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use trjit_cli::exit::{self, Failure, SIGNAL_BASE};
+use trjit_cli::exit::{self, Failure, NOT_FOUND, NOT_STARTED, SIGNAL_BASE};
 use trjit_cli::spooled::STAND_INS_VARIABLE;
 use trjit_cli::stop::{self, Signals, Stopped};
 use trjit_runtime::{SPOOL_VARIABLE, WORKLOAD_VARIABLE};
-
-/// Statuses by which shells and `env` say that a command could not be started.
-const NOT_FOUND: u8 = 127;
-const NOT_STARTED: u8 = 126;
 
 /// How the command ended.
 pub struct Ended {
@@ -63,6 +59,7 @@ pub fn run(train: &Train, spool: &Spool) -> Result<Ended> {
 fn not_started(name: &str, error: &std::io::Error) -> Failure {
     let code = if error.kind() == std::io::ErrorKind::NotFound { NOT_FOUND } else { NOT_STARTED };
     Failure::new(code, format!("can not start `{name}`: {error}"))
+        .with_help("give the command and its words behind `--`, as trjit train --wrap -o app.trprof -- make test")
 }
 
 /// The process, while its number is its own.
