@@ -45,7 +45,12 @@ pub fn execute(train: &mut Train) -> Result<u8> {
     let start = Instant::now();
     let result = guest::run(&linker, &mut store, &module, &train.guest);
     let seconds = start.elapsed().as_secs_f64();
-    let info = RunInfo { workload: train.workload.clone().unwrap_or_else(|| DEFAULT_WORKLOAD.to_string()), seconds, ended: guest::ending(&result, &stopped), ..RunInfo::default() };
+    let info = RunInfo {
+        workload: train.workload.clone().unwrap_or_else(|| DEFAULT_WORKLOAD.to_string()),
+        seconds,
+        ended: guest::ending(&result, &stopped),
+        ..RunInfo::default()
+    };
     observer.iter().for_each(|observer| observer.finish(&train.observe, store.counters(), &module));
     write_profile(&engine, &module, info, &output, train.verbose)?;
     status(result, path, &stopped, train)
