@@ -171,6 +171,13 @@ fn variables_of(help: &str) -> BTreeSet<String> {
 fn manuals_can_be_typeset() {
     let folder = scratch();
     trjit(["man", "-o"]).arg(folder.path()).run().succeeds();
+    if has("mandoc") {
+        for name in listing(folder.path()) {
+            let output =
+                Command::new("mandoc").args(["-Tlint", "-Werror"]).arg(folder.path().join(&name)).output().expect("mandoc can be started");
+            assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stdout));
+        }
+    }
     if !has("groff") || !has("grotty") {
         return;
     }
@@ -208,6 +215,11 @@ fn quiet_commands_say_nothing_that_was_not_asked_for() {
         .run()
         .succeeds()
         .prints("");
+    let step = folder.path().join("trjit.toml");
+    std::fs::copy(hello(), folder.path().join("hello.wasm")).expect("the fixture can be copied");
+    std::fs::write(&step, "module = \"hello.wasm\"\n[[train.run]]\nname = \"one\"\n").expect("the directory of the test is writable");
+    trjit(["ci", "-q", "--config"]).arg(&step).run().succeeds().prints("");
+    trjit(["ci", "--config"]).arg(&step).variable("TRJIT_QUIET", "1").run().succeeds().prints("");
     trjit(["man", "-q", "-o"]).arg(folder.path().join("man")).run().succeeds().prints("");
     let run: [fn(&[&str]) -> Trjit; 3] =
         [|words| trjit(["run"]).args(words), |words| trjit(["-q", "run"]).args(words), |words| trjit_run(words)];

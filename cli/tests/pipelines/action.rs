@@ -255,3 +255,26 @@ fn the_nightly_flow_trains_once_and_assembles_on_every_push() {
     assert_eq!(permissions("pipelines/github/push.yml"), [("contents".to_string(), "read".to_string())]);
     assert!(!text(&root().join("pipelines/github/push.yml")).contains("secrets."));
 }
+
+/// The page names each input with its default, and each output; and nothing else.
+#[test]
+fn the_page_has_the_inputs_and_outputs_as_they_are() {
+    let (page, file) = (text(&root().join("docs/pipelines.md")), crate::yaml(&root().join("action.yml")));
+    let section = page.split_once("## GitHub").and_then(|(_, rest)| rest.split_once("\n## ")).expect("the page has the section").0;
+    let rows: Vec<Vec<&str>> =
+        section.lines().filter(|line| line.starts_with("| `")).map(|line| line.split('|').map(str::trim).collect()).collect();
+    let inputs = file["inputs"].as_hash().expect("the action has inputs");
+    assert_eq!(rows.len(), inputs.len());
+    for (row, (name, input)) in rows.iter().zip(inputs) {
+        let (name, default) = (crate::scalar(name), crate::scalar(&input["default"]));
+        assert_eq!(row[1], format!("`{name}`"));
+        assert!(if default.is_empty() { !row[2].contains('`') } else { row[2] == format!("`{default}`") }, "{row:?}");
+    }
+    let told = section.split_once("Outputs: ").and_then(|(_, rest)| rest.split_once('.')).expect("the page names outputs").0;
+    let told: Vec<&str> = told.split('`').skip(1).step_by(2).collect();
+    let mut outputs: Vec<String> = file["outputs"].as_hash().expect("the action has outputs").keys().map(crate::scalar).collect();
+    let mut told: Vec<String> = told.into_iter().map(str::to_string).collect();
+    outputs.sort();
+    told.sort();
+    assert_eq!(told, outputs);
+}

@@ -102,6 +102,26 @@ fn a_binary_that_needs_libraries_is_not_released() {
     assert_eq!(std::fs::read_dir(&out).expect("the directory was made").count(), 0);
 }
 
+/// A tag is built by the recipe, and published under the names that action and template look for.
+#[test]
+fn tags_are_released_by_the_recipe() {
+    let file = crate::yaml(&root().join(".github/workflows/release.yml"));
+    let steps = file["jobs"]["release"]["steps"].as_vec().expect("the workflow has steps");
+    let runs: Vec<&str> = steps.iter().filter_map(|step| step["run"].as_str()).collect();
+    let out = Published::get().archive().parent().expect("a folder").to_path_buf();
+    let [build, check, publish] = runs.as_slice() else { panic!("{runs:?}") };
+    assert_eq!(*build, "pipelines/release dist");
+    assert!(publish.contains("gh release create \"$GITHUB_REF_NAME\"") && publish.ends_with("dist/*"), "{publish}");
+    let work = tempfile::tempdir().expect("the tests need a directory for temporary files");
+    std::os::unix::fs::symlink(&out, work.path().join("dist")).expect("the directory of the test is writable");
+    let agrees = |tag: &str| {
+        let mut command = Command::new("bash");
+        command.args(["-eo", "pipefail", "-c", check]).current_dir(work.path()).env("GITHUB_REF_NAME", tag);
+        command.status().expect("bash can be started").success()
+    };
+    assert!(agrees(&format!("v{}", version())) && !agrees("v9.9.9"));
+}
+
 /// What the recipe, the action and the template say of names and versions is one thing.
 #[test]
 fn names_and_versions_agree() {

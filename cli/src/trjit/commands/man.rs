@@ -144,6 +144,11 @@ impl Page {
         roff.control("SH", ["FILES"]);
         item(roff, "*.trprof", "profiles: what training runs recorded. Neither arguments nor environment of the runs are in them.");
         item(roff, "*.trjit", "caches: native code, made from a module and profiles. Load only those that you trust.");
+        if ["", "ci", "init"].contains(&self.title().as_str()) {
+            item(roff, "trjit.toml", "what `trjit ci` does: module, training runs, targets, gates. `trjit ci --schema` describes it.");
+            item(roff, "trjit-baseline.json", "the figures that `trjit ci --accept` took, to be kept with the sources.");
+            item(roff, ".trjit/", "what `trjit ci` keeps from run to run, beside trjit.toml. It may be removed at any time.");
+        }
     }
 
     /// What stands below the help: examples, then perhaps a paragraph.
