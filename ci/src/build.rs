@@ -47,6 +47,7 @@ impl<'a> Pipeline<'a> {
                 verified,
                 accepted: self.check(module, target, &assembled)?,
                 not_run: None,
+                command_seconds: None,
             };
             made.push(Made { target, path, facts });
         }

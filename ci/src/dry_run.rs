@@ -109,6 +109,9 @@ impl Pipeline<'_> {
                 let words = case.command_line(&How::Cached(&cache, target), &scratch(case.run.scratch.len()));
                 planned.push(Planned::by("rerun", format!("`{}`", case.run.name), words));
             }
+            if let (None, Some(command)) = (kept, &self.config.train.command) {
+                planned.push(Planned::new("rerun", format!("the test command on `{}`: {}", cache.display(), command.command.join(" "))));
+            }
         }
         planned
     }

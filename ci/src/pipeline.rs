@@ -154,14 +154,18 @@ impl<'a> Pipeline<'a> {
             return self.write_profile_only(&trained).map(|()| Status::Passed).map_err(Into::into);
         }
         let mut made = self.timed(report, "assemble", |pipeline| pipeline.build(&module, &trained))?;
-        let Trained { facts: profile, mut runs, .. } = trained;
+        let Trained { facts: profile, mut runs, command_seconds, .. } = trained;
         self.timed(report, "rerun", |pipeline| pipeline.rerun(&mut made, &mut runs))?;
+        if command_seconds.is_some() {
+            self.timed(report, "rerun command", |pipeline| pipeline.repeat_command(&mut made))?;
+        }
         self.timed(report, "time", |pipeline| pipeline.time(&made, &mut runs))?;
         let measured = Measured {
             module: self.module_facts(&module),
             profile,
             measured_on: if runs.iter().any(|(run, _)| run.left_out) { MeasuredOn::LeftOut } else { MeasuredOn::Training },
             runs: runs.into_iter().map(|(run, _)| run).collect(),
+            command_seconds,
             targets: made.into_iter().map(|made| made.facts).collect(),
             training_differs: differs,
         };

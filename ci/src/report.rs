@@ -65,6 +65,8 @@ pub struct Measured {
     pub module: ModuleFacts,
     pub profile: ProfileFacts,
     pub runs: Vec<RunFacts>,
+    /// Time of the wrapped command, where it was recorded.
+    pub command_seconds: Option<f64>,
     /// What coverage was measured on.
     pub measured_on: MeasuredOn,
     pub targets: Vec<TargetFacts>,
@@ -188,6 +190,8 @@ pub struct TargetFacts {
     pub accepted: BTreeMap<String, Option<String>>,
     /// Whether the runs were repeated on it; else why not.
     pub not_run: Option<String>,
+    /// Time of the test command on it; `None` where there is none, or it was not repeated.
+    pub command_seconds: Option<f64>,
 }
 
 impl TargetFacts {

@@ -89,6 +89,9 @@ pub(crate) fn checked(target: &TargetFacts, measured: &Measured) -> String {
         None if runs == 0 => {}
         None => parts.push(format!("{} repeated with the same results ({first:.2} s, on the cache {second:.2} s)", count(runs, "run"))),
     }
+    if let Some((first, second)) = measured.command_seconds.zip(target.command_seconds) {
+        parts.push(format!("the test command passes on it ({first:.2} s, on the cache {second:.2} s)"));
+    }
     parts.join("; ")
 }
 

@@ -18,7 +18,7 @@ use trjit_trace::{Merger, Profile};
 /// Status of `trjit train --wrap` where nothing was recorded.
 const EMPTY: u8 = 121;
 /// Lines of a failed command's output that are shown.
-const SHOWN_LINES: usize = 30;
+pub(crate) const SHOWN_LINES: usize = 30;
 
 /// What training came to.
 pub struct Trained {
@@ -29,6 +29,8 @@ pub struct Trained {
     pub facts: ProfileFacts,
     /// What each run of the file did, in their order.
     pub runs: Vec<(RunFacts, Observation)>,
+    /// How long the wrapped command took, where it was recorded.
+    pub command_seconds: Option<f64>,
 }
 
 impl Pipeline<'_> {
@@ -48,14 +50,18 @@ impl Pipeline<'_> {
                 self.add(&mut merger, profile.weighted(NonZeroU32::new(case.run.weight).unwrap_or(NonZeroU32::MIN)))?;
             }
         }
-        let mut staleness = None;
+        let (mut staleness, mut command_seconds) = (None, None);
         match (kept, &self.config.train.command) {
             (Some(path), _) => {
                 let (profile, stale) = self.read_kept(path, module)?;
                 staleness = Some(stale);
                 self.add(&mut merger, profile)?;
             }
-            (None, Some(command)) => self.add(&mut merger, self.record_command(command)?)?,
+            (None, Some(command)) => {
+                let (profile, seconds) = self.record_command(command)?;
+                command_seconds = Some(seconds);
+                self.add(&mut merger, profile)?;
+            }
             (None, None) => {}
         }
         let profile = merger.finish().map_err(|error| Failure::of(Kind::NothingRecorded, "there is nothing to train on", &error))?;
@@ -65,7 +71,7 @@ impl Pipeline<'_> {
         let (left_out, trained_on) = measured;
         let measured = if left_out.is_empty() { trained_on } else { left_out };
         let measured = if measured.is_empty() { vec![profile.clone()] } else { measured };
-        Ok(Trained { profile, measured, facts, runs })
+        Ok(Trained { profile, measured, facts, runs, command_seconds })
     }
 
     /// The kept profile, where it is used: nothing is trained then.
@@ -127,7 +133,7 @@ impl Pipeline<'_> {
         words
     }
 
-    fn record_command(&self, wrapped: &Wrapped) -> Result<Profile, Failure> {
+    fn record_command(&self, wrapped: &Wrapped) -> Result<(Profile, f64), Failure> {
         let work = self.place.work();
         let output = work.join("command.trprof");
         let log = work.join("command.log");
@@ -164,7 +170,7 @@ impl Pipeline<'_> {
             }
         }
         self.listener.did(&format!("{command} in {:.2} s", done.seconds));
-        Ok(read_profile(&output)?.timeless())
+        Ok((read_profile(&output)?.timeless(), done.seconds))
     }
 
     /// A kept profile, as one of the module at hand.

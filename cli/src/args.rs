@@ -136,6 +136,8 @@ pub enum TimingsFormat {
 pub enum CacheMode {
     Auto,
     Require,
+    /// Required by the module that the cache was made from; any other runs as without.
+    Own,
     Off,
 }
 

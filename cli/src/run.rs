@@ -116,19 +116,21 @@ fn load(run: &Run, engine: &Engine, path: &Path, linked: &Linked, timings: &mut 
         return Ok((module, true));
     }
     let mode = run.cache_mode.unwrap_or(CacheMode::Auto);
-    if let (Some(cache), CacheMode::Auto | CacheMode::Require) = (&run.cache, mode) {
+    if let (Some(cache), CacheMode::Auto | CacheMode::Require | CacheMode::Own) = (&run.cache, mode) {
         let id = source::identity(path, linked)?;
         timings.mark(Phase::Check);
         match open(engine, cache, Some(id), timings) {
             Ok(module) => return Ok((module, true)),
-            Err(refusal) if mode == CacheMode::Require => return Err(refused(&refusal, cache)),
+            Err(Refusal::OtherModule { .. }) if mode == CacheMode::Own => {}
+            Err(refusal) if mode != CacheMode::Auto => return Err(refused(&refusal, cache)),
             Err(refusal) => {
                 ui::refusal(&format!("cache `{}` is not used [{}]: {refusal}", cache.display(), refusal.code()), &refusal.help());
             }
         }
     }
-    if run.cache.is_none() && mode == CacheMode::Require {
-        return Err(Failure::new(FAILURE, "--cache-mode require needs a cache")
+    if run.cache.is_none() && matches!(mode, CacheMode::Require | CacheMode::Own) {
+        let name = if mode == CacheMode::Own { "own" } else { "require" };
+        return Err(Failure::new(FAILURE, format!("--cache-mode {name} needs a cache"))
             .with_help("name it with --cache FILE, or in TRJIT_CACHE")
             .into());
     }

@@ -1,7 +1,7 @@
 //! Caches that can not be used: `require` refuses with status 120, `auto` warns and gives the right answer.
 
 use crate::support::damage::{Random, mutations, truncations};
-use crate::support::{Outcome, each, fixtures, scratch, trjit};
+use crate::support::{Outcome, each, fixtures, scratch, trjit, wat};
 use std::mem::offset_of;
 use std::path::{Path, PathBuf};
 use trjit_cache_format::digests::ChunkDigest;
@@ -195,4 +195,18 @@ fn a_damaged_body_ends_the_run_that_needs_it() {
 #[test]
 fn requiring_a_cache_without_one_is_refused() {
     trjit(["run", "--cache-mode", "require"]).args(FIB).arg(fib()).arg("10").run().refuses(1, &["--cache FILE"]);
+}
+
+#[test]
+fn a_cache_may_be_for_its_own_module_alone() {
+    let folder = scratch();
+    let cache = assembled(folder.path(), &fib());
+    let own = |module: &Path| trjit(["run", "-v", "--cache-mode", "own", "--cache"]).arg(&cache).args(FIB).arg(module).arg("5").run();
+    own(&fib()).exits(0).prints("5\n").says(&["trjit: cache;"]);
+    let other = wat(folder.path(), "other.wat", "(module (func (export \"fib\") (param i32) (result i32) (i32.const 7)))");
+    let outcome = own(&other).exits(0).prints("7\n");
+    assert!(outcome.stderr.starts_with("trjit: no cache;") && outcome.stderr.lines().count() == 1, "{outcome:?}");
+    std::fs::write(&cache, "damaged").expect("the scratch directory is writable");
+    run(&cache, "own").refuses(120, &["[not-a-cache]", "help: "]);
+    trjit(["run", "--cache-mode", "own"]).args(FIB).arg(fib()).arg("10").run().refuses(1, &["--cache-mode own needs a cache"]);
 }

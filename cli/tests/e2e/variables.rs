@@ -137,7 +137,7 @@ fn the_command_line_goes_before_a_variable_and_a_variable_before_the_default() {
 #[test]
 fn a_wrong_value_is_told_by_its_variable() {
     let wrong = [
-        ("TRJIT_CACHE_MODE", "never", "auto, require, off"),
+        ("TRJIT_CACHE_MODE", "never", "auto, require, own, off"),
         ("TRJIT_JIT", "on", "background, sync, off"),
         ("TRJIT_CALL_THRESHOLD", "-1", "a number"),
         ("TRJIT_STATS", "xml", "text, json"),

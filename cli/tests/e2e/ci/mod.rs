@@ -5,12 +5,14 @@
 //! | [`passing`] | is everything made, checked, repeated, told; does a second run do nothing; are two runs the same? |
 //! | [`failing`] | does each kind of failure have its status and its words, and leave what was there? |
 //! | [`judging`] | gates, the baseline, a kept profile |
+//! | [`wrapping`] | does a test command do in place of runs? |
 //! | [`interrupting`] | signals, two at once, a full disk: is nothing half done? |
 
 mod failing;
 mod interrupting;
 mod judging;
 mod passing;
+mod wrapping;
 
 use super::support::{Trjit, fixtures, trjit};
 use std::path::{Path, PathBuf};
