@@ -24,7 +24,7 @@ pub enum Refusal {
     OtherEngine { what: &'static str, found: String, expected: String },
     #[error("the cache was made by trjit {found}, whose code is known to be unsafe: {minimum} or newer is expected")]
     UnsafeBuilder { found: Version, minimum: Version },
-    #[error("the cache (level {level}) needs CPU features that this machine lacks: {}", .missing.join(", "))]
+    #[error("the cache (level {level}) needs CPU features that the CPU lacks: {}", .missing.join(", "))]
     CpuFeatures { missing: Vec<String>, level: String, host_level: CpuLevel },
 }
 

@@ -179,6 +179,6 @@ fn a_cache_for_a_better_cpu_is_refused_and_the_features_named() {
     let on = |host: CpuFeatures| CacheFile::open(bytes.clone(), &Expectations { host, ..expectations() });
     assert!(on(features).is_ok());
     let refusal = on(CpuLevel::V2.features()).unwrap_err();
-    assert_eq!(refusal.to_string(), "the cache (level x86-64-v3) needs CPU features that this machine lacks: avx2, avx512vbmi");
+    assert_eq!(refusal.to_string(), "the cache (level x86-64-v3) needs CPU features that the CPU lacks: avx2, avx512vbmi");
     assert!(refusal.help().contains("for x86-64-v2"), "{}", refusal.help());
 }

@@ -46,6 +46,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 use trjit_code::{CpuLevel, MemoryStyle};
 
+/// The name of the file.
+pub const CONFIG_FILE: &str = "trjit.toml";
+
 /// All of `trjit.toml`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {

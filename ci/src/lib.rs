@@ -15,6 +15,7 @@ pub mod coverage;
 pub mod dry_run;
 mod files;
 pub mod gates;
+pub mod init;
 mod interrupt;
 mod listener;
 mod outcome;

@@ -65,8 +65,8 @@ pub const STATUSES: &[Status] = &[
     Status { codes: "16", meaning: "`trjit.toml` is wrong, or lacks what an option needs", commands: &["ci"] },
     Status {
         codes: "120",
-        meaning: "a cache was refused, and `--cache-mode require`, `--allow-precompiled`, `inspect` or `explain` leaves nothing to go on with",
-        commands: &["run", "inspect", "explain"],
+        meaning: "a cache was refused, and `--cache-mode require`, `--allow-precompiled`, `inspect` or `explain` leaves nothing to go on with, or `check` asked",
+        commands: &["run", "inspect", "check", "explain"],
     },
     Status {
         codes: "121",

@@ -5,10 +5,12 @@
 //! | [`accepted`] | does each key say what it is meant to, and nothing where it is not there? |
 //! | [`refused`] | is each mistake named, with its place, what was found and expected, and what to do? |
 //! | [`agreement`] | do schema and reader accept the same? |
+//! | [`init`] | is what `trjit init` writes right, whatever a directory holds? |
 //! | [`page`] | are the tables and examples of `docs/config.md` what the reader knows? |
 
 mod accepted;
 mod agreement;
+mod init;
 mod page;
 mod refused;
 

@@ -1,6 +1,8 @@
 //! The command line of `trjit`: what can be written, with its help. What it means is in `commands`.
 
+use crate::check_args::Check;
 use crate::ci_args::Ci;
+use crate::init_args::Init;
 use crate::profile_args::ProfileCommand;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -44,6 +46,10 @@ pub enum Command {
     Assemble(Assemble),
     /// Show what a profile or a cache file holds.
     Inspect(Inspect),
+    /// Write a first trjit.toml, by looking at the directory.
+    Init(Init),
+    /// Tell whether a cache would be used, without running it.
+    Check(Check),
     /// Merge, show, compare and export profiles.
     Profile(ProfileCommand),
     /// Show what became of one function: counts, inlining, machine code, and why.

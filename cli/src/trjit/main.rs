@@ -1,9 +1,11 @@
 //! The command `trjit`: parses the command line, runs one command, maps its outcome to an exit code.
 
 mod args;
+mod check_args;
 mod ci_args;
 mod ci_progress;
 mod commands;
+mod init_args;
 mod profile_args;
 mod progress;
 mod stand_in;
@@ -51,6 +53,8 @@ fn execute(timings: Timings) -> anyhow::Result<u8> {
         Command::Train(mut train) => commands::train::execute(&mut train),
         Command::Assemble(assemble) => commands::assemble::execute(&assemble),
         Command::Inspect(inspect) => commands::inspect::execute(&inspect),
+        Command::Check(check) => commands::check::execute(&check),
+        Command::Init(init) => commands::init::execute(&init),
         Command::Profile(profile) => commands::profile::execute(&profile),
         Command::Ci(ci) => commands::ci::execute(&ci),
         Command::Explain(explain) => commands::explain::execute(&explain),

@@ -10,6 +10,8 @@
 //! | [`strict`] | does it work with less: no executable memory, little address space, read-only and noexec mounts, quotas? |
 //! | [`training`], [`assembling`] | are counts exact, outputs where they belong, and the same every time? |
 //! | [`profiles`], [`exporting`] | are merges, comparisons and exports of profiles what the runs were? |
+//! | [`checking`] | does `check` answer as the loader would, for any CPU? |
+//! | [`init`] | does a project get a first trjit.toml, and keep the one that it has? |
 //! | [`ci`] | is the step from tests to a cache what its file says, and never half done? |
 //! | [`wrapping`] | is all that a command runs recorded, and is else nothing different? |
 //! | [`verifying`] | does check mode pass what is right, and change nothing? |
@@ -29,6 +31,7 @@ mod bad_files;
 mod bad_modules;
 mod bad_profiles;
 mod c_fixtures;
+mod checking;
 mod ci;
 mod counts;
 mod crashes;
@@ -36,6 +39,7 @@ mod explaining;
 mod exporting;
 mod fetched;
 mod fuel;
+mod init;
 mod inlining;
 mod native_stack;
 mod observing;
