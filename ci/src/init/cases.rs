@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Component, Path};
 
 /// A run of the program that a test describes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Case {
     pub stdin: Option<String>,
     /// What it shall print.
     pub expected: String,
+    /// Directories of files that the arguments name.
+    pub dirs: Vec<String>,
 }
 
 const DIRECTORIES: &[&str] = &["tests", "test", "cases", "t", "tests/cases", "test/cases", "testdata"];
@@ -55,10 +57,20 @@ fn case(directory: &Path, folder: &str, files: &BTreeSet<String>, stem: &str) ->
     let path = |extension: &str| format!("{folder}/{stem}.{extension}");
     let expected = EXPECTED.iter().find(|extension| has(extension))?;
     let args = if has("args") { fs::read_to_string(directory.join(path("args"))).unwrap_or_default() } else { String::new() };
+    let args: Vec<String> = args.split_whitespace().map(str::to_string).collect();
     Some(Case {
         name: stem.to_string(),
-        args: args.split_whitespace().map(str::to_string).collect(),
+        dirs: args.iter().filter_map(|arg| folder_of(directory, arg)).collect::<BTreeSet<_>>().into_iter().collect(),
+        args,
         stdin: has("in").then(|| path("in")),
         expected: path(expected),
     })
+}
+
+/// The directory of a file that an argument names, where there is one below `directory`.
+fn folder_of(directory: &Path, arg: &str) -> Option<String> {
+    let path = Path::new(arg);
+    let below = path.components().all(|part| matches!(part, Component::Normal(_)));
+    let folder = path.parent().and_then(Path::to_str).map(|folder| if folder.is_empty() { "." } else { folder })?;
+    (below && !folder.contains("::") && directory.join(path).is_file()).then(|| folder.to_string())
 }

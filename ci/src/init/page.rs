@@ -94,6 +94,9 @@ fn of_case(case: &Case, left_out: bool, found: &Found) -> (Values, Values) {
     if !case.args.is_empty() {
         values.push(("args", list(&case.args)));
     }
+    if !case.dirs.is_empty() {
+        values.push(("dirs", list(&case.dirs)));
+    }
     values.extend(case.stdin.as_ref().map(|stdin| ("stdin", quote(stdin))));
     values.extend(invoked(found));
     if left_out {

@@ -133,7 +133,7 @@ fn inputs_with_expected_outputs_are_runs_and_one_is_left_out() {
         put(root.path(), &format!("tests/{name}.expected"), "x");
     }
     put(root.path(), "tests/no-output.in", "x");
-    put(root.path(), "cases/a.args", "-n 3\n");
+    put(root.path(), "cases/a.args", "-n 3 tests/a.in tests/c.in /etc/passwd ../x tests b.none\n");
     put(root.path(), "cases/a.out", "x");
     let (found, config) = looked(root.path());
     assert_eq!(found.cases.len(), 4);
@@ -144,7 +144,9 @@ fn inputs_with_expected_outputs_are_runs_and_one_is_left_out() {
         (runs[0].stdin.as_deref(), runs[0].expect.stdout.as_deref()),
         (Some(Path::new("tests/a.in")), Some(Path::new("tests/a.expected")))
     );
-    assert_eq!((runs[3].args.as_slice(), runs[3].stdin.as_deref()), (["-n", "3"].map(String::from).as_slice(), None));
+    assert_eq!((&runs[3].args[..3], runs[3].stdin.as_deref()), (["-n", "3", "tests/a.in"].map(String::from).as_slice(), None));
+    // The directory of what the arguments name, and is there.
+    assert_eq!(runs[3].dirs, ["tests"]);
 }
 
 #[test]
