@@ -87,6 +87,26 @@ fn a_failed_gate_fails_the_job_and_is_reported() {
     assert!(text(&folder.path().join(".trjit/gitlab/metrics.txt")).contains("trjit_passed 0\n"), "{}", done.log);
 }
 
+/// What the page says of schedules: one job trains, the others assemble by what it left with the sources.
+#[test]
+fn the_job_trains_on_schedule_and_assembles_without_training() {
+    let page = text(&root().join("docs/pipelines.md"));
+    let rules = page.split_once("$CI_PIPELINE_SOURCE == \"schedule\"\n").expect("the page has the rules").1;
+    let arguments: Vec<&str> = rules
+        .lines()
+        .take(2)
+        .map(|line| line.split_once("TRJIT_CI_ARGS: ").and_then(|(_, rest)| rest.split_once(' ')).expect("arguments").0)
+        .collect();
+    let folder = checkout(HOLDS);
+    let job = |arguments: &str| run(&BASH, folder.path(), &installed(), &[("TRJIT_CI_VERSION", "installed"), ("TRJIT_CI_ARGS", arguments)]);
+    let early = job(arguments[1]);
+    assert!(!early.ok && early.log.contains("app.trprof"), "there is no profile yet: {}", early.log);
+    let night = job(arguments[0]);
+    assert!(night.ok && folder.path().join("app.trprof").is_file() && !folder.path().join("app.trjit").exists(), "{}", night.log);
+    let day = job(arguments[1]);
+    assert!(day.ok && folder.path().join("app.trjit").is_file() && day.log.contains("calls, kept"), "{}", day.log);
+}
+
 #[test]
 fn another_archive_than_the_digests_say_is_not_installed() {
     let (folder, place) = (checkout(HOLDS), tempfile::tempdir().expect("a directory"));
