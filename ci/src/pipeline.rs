@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 use trjit_cache_format::write_file;
-use trjit_module::Module;
+use trjit_module::{Digest, Module};
 use trjit_trace::{Difference, Profile};
 
 /// What the command line asks for.
@@ -146,8 +146,14 @@ impl<'a> Pipeline<'a> {
         let before = last
             .filter(|last| key.as_ref().is_some_and(|key| Self::same_inputs(last, key)))
             .and_then(|_| Profile::read(self.place.state(PROFILE)).ok());
-        let module = self.module(read)?;
-        let trained = self.timed(report, "train", |pipeline| pipeline.train(&module))?;
+        let builds = self.config.train.command.is_some() && self.kept_profile().is_none();
+        let module = if builds { None } else { Some(self.module(read)?) };
+        let trained = self.timed(report, "train", |pipeline| pipeline.train(module.as_ref()))?;
+        let module = module.map_or_else(|| self.module(read), Ok)?;
+        let of_others = trained.measured.iter().chain([&trained.profile]).any(|profile| profile.module().digest != module.digest());
+        if of_others {
+            return Err(self.rebuilt().into());
+        }
         let differs = before.map_or_else(Vec::new, |before| differences(&before, &trained.profile));
         self.write(&self.place.state(PROFILE), &trained.profile.to_bytes())?;
         if self.request.train_only {
@@ -155,7 +161,11 @@ impl<'a> Pipeline<'a> {
         }
         let mut made = self.timed(report, "assemble", |pipeline| pipeline.build(&module, &trained))?;
         let Trained { facts: profile, mut runs, command_seconds, .. } = trained;
-        self.timed(report, "rerun", |pipeline| pipeline.rerun(&mut made, &mut runs))?;
+        let again = self.timed(report, "rerun", |pipeline| pipeline.rerun(&mut made, &mut runs));
+        if read(&self.place.path(&self.config.module)).is_ok_and(|wasm| Digest::of(&wasm) != module.digest()) {
+            return Err(self.rebuilt().into());
+        }
+        again?;
         if command_seconds.is_some() {
             self.timed(report, "rerun command", |pipeline| pipeline.repeat_command(&mut made))?;
         }
@@ -230,7 +240,7 @@ impl<'a> Pipeline<'a> {
         let to = self.place.path(to);
         let bytes = std::fs::read(from).map_err(crate::files::unreadable(from))?;
         let known = std::fs::metadata(&to).is_ok_and(|known| known.len() == bytes.len() as u64);
-        if known && crate::files::digest(&to)? == trjit_module::Digest::of(&bytes) {
+        if known && crate::files::digest(&to)? == Digest::of(&bytes) {
             return Ok(false);
         }
         self.write(&to, &bytes).map(|()| true)

@@ -13,7 +13,7 @@ use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::Path;
 use trjit_module::Module;
-use trjit_trace::{Merger, Profile};
+use trjit_trace::{MergeError, Merger, Profile};
 
 /// Status of `trjit train --wrap` where nothing was recorded.
 const EMPTY: u8 = 121;
@@ -34,25 +34,15 @@ pub struct Trained {
 }
 
 impl Pipeline<'_> {
-    /// Records the runs and the command, or reads the kept profile.
-    pub(crate) fn train(&self, module: &Module) -> Result<Trained, Failures> {
+    /// Records the command and the runs, or reads the kept profile. `module` is there unless the command may build it.
+    pub(crate) fn train(&self, module: Option<&Module>) -> Result<Trained, Failures> {
         let kept = self.kept_profile();
-        let mut merger = Merger::default();
-        let mut measured = (Vec::new(), Vec::new());
-        // Runs that are left out are recorded in any case: they are what coverage is measured on.
-        let recorded = self.record_runs(kept.is_none())?;
-        let mut runs = Vec::new();
-        for (case, (observation, profile)) in self.cases().iter().zip(recorded) {
-            runs.push((RunFacts::new(case.run, &observation, profile.as_ref()), observation));
-            let Some(profile) = profile else { continue };
-            if case.run.left_out { &mut measured.0 } else { &mut measured.1 }.push(profile.clone());
-            if !case.run.left_out && kept.is_none() {
-                self.add(&mut merger, profile.weighted(NonZeroU32::new(case.run.weight).unwrap_or(NonZeroU32::MIN)))?;
-            }
-        }
-        let (mut staleness, mut command_seconds) = (None, None);
-        match (kept, &self.config.train.command) {
-            (Some(path), _) => {
+        let steps = self.cases().len() + usize::from(kept.is_none() && self.config.train.command.is_some());
+        self.listener.part("train", steps as u64);
+        let (mut merger, mut staleness, mut command_seconds) = (Merger::default(), None, None);
+        // The command comes first, since it may build what the runs run.
+        match (kept.zip(module), &self.config.train.command) {
+            (Some((path, module)), _) => {
                 let (profile, stale) = self.read_kept(path, module)?;
                 staleness = Some(stale);
                 self.add(&mut merger, profile)?;
@@ -64,13 +54,21 @@ impl Pipeline<'_> {
             }
             (None, None) => {}
         }
+        let (mut runs, mut left_out, mut trained_on) = (Vec::new(), Vec::new(), Vec::new());
+        // Runs that are left out are recorded in any case: they are what coverage is measured on.
+        for (case, (observation, profile)) in self.cases().iter().zip(self.record_runs(kept.is_none())?) {
+            runs.push((RunFacts::new(case.run, &observation, profile.as_ref()), observation));
+            let Some(profile) = profile else { continue };
+            if case.run.left_out { &mut left_out } else { &mut trained_on }.push(profile.clone());
+            if !case.run.left_out && kept.is_none() {
+                self.add(&mut merger, profile.weighted(NonZeroU32::new(case.run.weight).unwrap_or(NonZeroU32::MIN)))?;
+            }
+        }
         let profile = merger.finish().map_err(|error| Failure::of(Kind::NothingRecorded, "there is nothing to train on", &error))?;
+        self.check_recorded(&profile)?;
         let origin = if kept.is_some() { ProfileOrigin::Kept } else { ProfileOrigin::Trained };
         let facts = ProfileFacts::new(origin, &profile, staleness);
-        self.check_recorded(&profile)?;
-        let (left_out, trained_on) = measured;
-        let measured = if left_out.is_empty() { trained_on } else { left_out };
-        let measured = if measured.is_empty() { vec![profile.clone()] } else { measured };
+        let measured = [left_out, trained_on].into_iter().find(|profiles| !profiles.is_empty()).unwrap_or_else(|| vec![profile.clone()]);
         Ok(Trained { profile, measured, facts, runs, command_seconds })
     }
 
@@ -82,7 +80,17 @@ impl Pipeline<'_> {
     }
 
     fn add(&self, merger: &mut Merger, profile: Profile) -> Result<(), Failure> {
-        merger.add(profile).map_err(|error| Failure::of(Kind::Profile, "profiles can not be merged", &error))
+        merger.add(profile).map_err(|error| match error {
+            MergeError::OtherModule { .. } => self.rebuilt(),
+            error => Failure::of(Kind::Profile, "profiles can not be merged", &error),
+        })
+    }
+
+    /// The module is not what it was when the step began, or between two runs.
+    pub(crate) fn rebuilt(&self) -> Failure {
+        let failure =
+            Failure::new(Kind::Failed, format!("`{}` was rebuilt while the step was at work on it", self.config.module.display()));
+        failure.with_help("build first, then run `trjit ci`; what is trained, assembled and repeated must be one module")
     }
 
     fn check_recorded(&self, profile: &Profile) -> Result<(), Failure> {
@@ -96,7 +104,6 @@ impl Pipeline<'_> {
     /// Executes the runs: recorded where they are trained on (`train`) or left out, plain else.
     fn record_runs(&self, train: bool) -> Result<Vec<(Observation, Option<Profile>)>, Failures> {
         let cases = self.cases();
-        self.listener.part("train", cases.len() as u64 + u64::from(train && self.config.train.command.is_some()));
         let results = parallel::map(self.jobs(), &cases, |_, case| {
             let result = self.record(case, train || case.run.left_out);
             if let Ok((seen, _)) = &result {

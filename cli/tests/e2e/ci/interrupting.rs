@@ -119,3 +119,28 @@ fn a_full_disk_is_told() {
         assert!(full.status.success() == String::from_utf8_lossy(&full.stdout).contains("app.trjit\n"), "{size}: {full:?}");
     }
 }
+
+/// The run waits at a named pipe for its input, in the training and on the cache; meanwhile somebody builds.
+#[test]
+fn a_module_that_is_rebuilt_meanwhile_is_told() {
+    for builds_at in [1, 2] {
+        let project = Project::new(&[("a", "stdin = \"pipe\"")], "");
+        let made = Command::new("mkfifo").arg(project.path("pipe")).status().expect("there is a command mkfifo");
+        assert!(made.success(), "{made}");
+        let running = project.ci(&[]).start();
+        for time in 1..=2 {
+            let label = ["train", "rerun"][time - 1];
+            wait_until("the run", || project.path(&format!(".trjit/work/0-{label}")).exists());
+            if time == builds_at {
+                project.write("app.wat", &PROGRAM.replace("1000", "1001"));
+            }
+            // Opens when the other side does; a step that has given up never does.
+            std::fs::write(project.path("pipe"), "x").expect("the pipe is writable");
+            if time == builds_at {
+                break;
+            }
+        }
+        running.end().exits(1).says(&["`app.wat` was rebuilt while the step was at work on it", "help: build first"]);
+        assert!(!project.path("app.trjit").exists());
+    }
+}

@@ -65,3 +65,15 @@ fn a_suite_that_fails_or_runs_nothing_stops_the_step() {
     missing.write("trjit.toml", &format!("module = \"app.wat\"\n[train]\ncommand = [\"no-such-program\"]\n{TARGET}"));
     ci(&missing, &[]).run().exits(10).says(&["no-such-program"]);
 }
+
+#[test]
+fn a_test_command_may_build_the_module() {
+    let project = suite("cp source.wat app.wat\nwasmtime app.wat a\n", "inputs = [\"test.sh\", \"source.wat\"]\n");
+    project.write("source.wat", PROGRAM);
+    std::fs::remove_file(project.path("app.wat")).expect("it was written");
+    ci(&project, &[]).run().exits(0);
+    assert!(ci(&project, &[]).run().succeeds().text().starts_with("nothing has changed"));
+    // What it ran is not what it leaves.
+    project.write("test.sh", "cp source.wat app.wat\nwasmtime app.wat a\necho '(module)' > app.wat\n");
+    ci(&project, &[]).run().exits(11).says(&["no run of `app.wat` was recorded"]);
+}
