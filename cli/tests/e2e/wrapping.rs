@@ -401,6 +401,21 @@ fn what_belongs_to_a_run_is_no_option_of_a_command() {
     }
 }
 
+/// `trjit ci` wraps the test command that its file names.
+#[test]
+fn the_step_of_a_pipeline_trains_on_a_wrapped_command() {
+    let workshop = Workshop::new();
+    let step = |command: &str| {
+        let text = format!("module = \"sha256.wasm\"\n[train]\ncommand = \"{command}\"\nas = \"wasmtime\"\n");
+        std::fs::write(workshop.path("trjit.toml"), text).expect("the scratch directory is writable");
+        workshop.within(trjit(["ci"])).run()
+    };
+    let outcome = step("wasmtime sha256.wasm; trjit run sha256.wasm & wait").exits(0);
+    assert!(outcome.text().contains("trained on 2 runs"), "{outcome:?}");
+    step("wasmtime sha256.wasm; false").exits(10);
+    step("true").exits(11);
+}
+
 /// Modules that a program preloads are not what is trained.
 #[test]
 fn preloaded_modules_are_not_recorded() {
