@@ -427,7 +427,7 @@ fn preloaded_modules_are_not_recorded() {
     assert_eq!(calls(&workshop.told("p.trprof")), 1);
 }
 
-/// A run that is killed by hand, to see that the support above tells it.
+/// Its traces stay in a spool that the user named.
 #[test]
 fn a_wrapper_that_is_killed_leaves_the_profile_as_it_was() {
     let workshop = Workshop::new();
