@@ -82,6 +82,8 @@ fn the_command_line_goes_before_a_variable_and_a_variable_before_the_default() {
     let format = |outcome: &Outcome| outcome.stderr.chars().next().map_or_else(String::new, |first| yes(first == '{'));
     let assemble = |words: &[&str]| trjit(["assemble", "--json", "--all", "-o", &cache]).args(words).arg(hello());
     let level = |outcome: &Outcome| outcome.json()["cpu_level"].as_str().expect("the summary has the level").to_string();
+    let check = |words: &[&str]| trjit(["check", "--json"]).args(words).arg(&cache);
+    let asked = |outcome: &Outcome| outcome.json()["answers"][0]["cpu_level"].as_str().expect("the answer has the level").to_string();
     let native = level(&assemble(&["--cpu-level", "native"]).run());
     let threads = |outcome: &Outcome| outcome.json()["threads"].to_string();
     let (all, more) = (threads(&assemble(&[]).run()), "3".to_string());
@@ -119,6 +121,7 @@ fn the_command_line_goes_before_a_variable_and_a_variable_before_the_default() {
         row("TRJIT_STATS", "json", &plain, &["--stats=text"], &format, ["", "yes", "no"]),
         row("TRJIT_TIMINGS", "json", &plain, &["--timings=text"], &format, ["", "yes", "no"]),
         row("TRJIT_CPU_LEVEL", "x86-64", &assemble, &["--cpu-level", "x86-64-v2"], &level, [&native, "x86-64", "x86-64-v2"]),
+        row("TRJIT_CPU_LEVEL", "x86-64", &check, &["--cpu-level", "x86-64-v2"], &asked, ["native", "x86-64", "x86-64-v2"]),
         row("TRJIT_THREADS", "1", &assemble, &["--threads", "3"], &threads, [&all, "1", &more]),
         row("TRJIT_QUIET", "0", &summary, &["--quiet"], &spoke, ["yes", "yes", "no"]),
         row("TRJIT_QUIET", "yes", &summary, &["--quiet"], &spoke, ["yes", "no", "no"]),
