@@ -3,6 +3,7 @@
 use super::{Case, Found, Suite};
 use crate::config::keys::{Default, FILE, Key, Table};
 use std::fmt::Write;
+use std::path::Path;
 
 /// More runs than that are left to the user.
 const MOST_RUNS: usize = 30;
@@ -206,7 +207,8 @@ fn note_of_training(found: &Found) -> String {
             let left_out = if cases.len() >= ENOUGH_TO_LEAVE_OUT { ", the last one left out of the training" } else { "" };
             let more = if found.cases.len() > cases.len() { format!(" (of {})", found.cases.len()) } else { String::new() };
             let one = &cases[0];
-            let from = one.stdin.as_ref().map_or("its arguments", String::as_str);
+            let args = Path::new(&one.expected).with_extension("args");
+            let from = one.stdin.clone().unwrap_or_else(|| args.display().to_string());
             format!(
                 "training  {}{more} runs, such as {from} with {}{left_out}: see that inputs are given as the program wants them",
                 cases.len(),

@@ -22,3 +22,15 @@ fn a_project_gets_a_file_and_keeps_it() {
     assert_eq!(std::fs::read_to_string(folder.path().join("trjit.toml")).expect("it was written"), written);
     trjit(["init"]).arg(folder.path().join("absent")).run().refuses(1, &["is no directory", "help: "]);
 }
+
+/// What `options` of a run may hold is understood by both commands that it is handed to.
+#[test]
+fn options_of_runs_are_options_of_training_and_running() {
+    for command in ["train", "run"] {
+        let help = trjit([command, "--help"]).run().succeeds();
+        let words: Vec<&str> = help.text().split([' ', ',', '\n']).collect();
+        for option in trjit_ci::config::run_options::ALLOWED {
+            assert!(words.contains(option), "{command} {option}");
+        }
+    }
+}

@@ -14,6 +14,7 @@
 //! | [`init`] | does a project get a first trjit.toml, and keep the one that it has? |
 //! | [`ci`] | is the step from tests to a cache what its file says, and never half done? |
 //! | [`wrapping`] | is all that a command runs recorded, and is else nothing different? |
+//! | [`tutorial`] | does `docs/tutorial.md` print what it says? |
 //! | [`verifying`] | does check mode pass what is right, and change nothing? |
 //! | [`explaining`] | is what `explain` tells of a function what the run counted and the cache holds? |
 //! | [`inlining`] | do hot calls vanish from caches, and nothing else? |
@@ -52,6 +53,7 @@ mod strict;
 mod support;
 mod text_fixtures;
 mod training;
+mod tutorial;
 mod variables;
 mod verifying;
 mod wrapping;
