@@ -28,6 +28,10 @@ pub enum ExitBug {
     LiveAround,
     /// What only a clause of a `try_table` reads counts as dead.
     LiveInClause,
+    /// The upper half of a vector is not stored.
+    UpperHalf,
+    /// The instruction before the exit seems to have been free.
+    Fuel,
 }
 
 impl ExitBug {
@@ -42,6 +46,8 @@ impl ExitBug {
         ExitBug::LiveLocal,
         ExitBug::LiveAround,
         ExitBug::LiveInClause,
+        ExitBug::UpperHalf,
+        ExitBug::Fuel,
     ];
 }
 

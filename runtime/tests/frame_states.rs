@@ -151,7 +151,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 #[test]
 fn planted_bugs_are_found() {
-    for &bug in ExitBug::ALL {
+    // The program has neither vectors nor fuel; the fuzzer's check of frames plants these two.
+    for &bug in ExitBug::ALL.iter().filter(|bug| ![ExitBug::UpperHalf, ExitBug::Fuel].contains(bug)) {
         // A process of its own: what goes wrong may end in anything.
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--ignored", "--exact", "with_a_planted_bug"])

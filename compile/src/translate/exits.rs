@@ -91,6 +91,7 @@ impl Translator<'_, '_> {
         let spent = std::mem::take(&mut self.fuel_used);
         if self.env.settings.fuel {
             let vm_store = self.env.store(&mut self.b)?;
+            let spent = spent - i64::from(planted::has(ExitBug::Fuel) && spent > 0);
             let spent = self.b.ins().iconst(types::I64, spent);
             self.b.ins().store(self.env.flags.vm, spent, vm_store, store::EXIT_SPENT as i32);
         }
@@ -167,7 +168,12 @@ impl Translator<'_, '_> {
             }
         };
         for &(slot, value) in values {
-            let value = self.widen(value);
+            let mut value = self.widen(value);
+            if planted::has(ExitBug::UpperHalf) && self.b.func.dfg.value_type(value).is_vector() {
+                let (halves, zero) = (self.as_vector(value, types::I64X2), self.b.ins().iconst(types::I64, 0));
+                let half = self.b.ins().insertlane(halves, zero, 1);
+                value = self.as_vector(half, types::I8X16);
+            }
             frame.store(&mut self.b, value, slot as usize);
         }
         Ok(())
