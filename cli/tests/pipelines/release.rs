@@ -102,6 +102,32 @@ fn a_binary_that_needs_libraries_is_not_released() {
     assert_eq!(std::fs::read_dir(&out).expect("the directory was made").count(), 0);
 }
 
+/// A build whose paths were not mapped away, as a development build is.
+#[test]
+fn a_binary_that_names_the_building_machine_is_not_released() {
+    let folder = tempfile::tempdir().expect("the tests need a directory for temporary files");
+    let (bin, target) = (folder.path().join("bin"), folder.path().join("target/release"));
+    for made in [&bin, &target] {
+        std::fs::create_dir_all(made).expect("the directory of the test is writable");
+    }
+    std::fs::write(bin.join("cargo"), "#!/bin/sh\necho \"$RUSTFLAGS\"\n").expect("the directory of the test is writable");
+    must(Command::new("chmod").arg("755").arg(bin.join("cargo")));
+    for name in ["trjit", "trjit-run"] {
+        std::fs::copy(binaries().join(name), target.join(name)).expect("the binaries can be copied");
+    }
+    let out = folder.path().join("out");
+    let done = Command::new(root().join("pipelines/release"))
+        .arg(&out)
+        .env("PATH", format!("{}:/usr/bin:/bin", bin.display()))
+        .env("CARGO_TARGET_DIR", folder.path().join("target"))
+        .output()
+        .expect("bash starts");
+    let (flags, told) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(flags.contains(&format!("--remap-path-prefix={}=trjit", root().display())), "{flags}");
+    assert!(!done.status.success() && told.contains("differs from machine to machine"), "{told}");
+    assert_eq!(std::fs::read_dir(&out).expect("the directory was made").count(), 0);
+}
+
 /// A tag is built by the recipe, and published under the names that action and template look for.
 #[test]
 fn tags_are_released_by_the_recipe() {
