@@ -47,7 +47,7 @@ fn quoted(word: &str) -> String {
 /// What would be done now.
 pub fn plan(config: &Config, request: &Request, listener: &dyn Listener) -> Result<Vec<Planned>, Failure> {
     check(config, request)?;
-    let (place, interrupt) = (Place::look(&request.root)?, Interrupt::default());
+    let (place, interrupt) = (Place::look(&request.root, &request.state)?, Interrupt::default());
     let pipeline = Pipeline::new(config, request, &place, listener, &interrupt);
     let key = pipeline.key()?;
     let unchanged =

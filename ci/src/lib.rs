@@ -36,5 +36,5 @@ pub use interrupt::Interrupt;
 pub use listener::Listener;
 pub use outcome::{Failure, Failures, Kind};
 pub use pipeline::{ReadModule, Request, run};
-pub use place::STATE_DIRECTORY;
+pub use place::{STATE_DIRECTORY, state_directory};
 pub use report::Report;

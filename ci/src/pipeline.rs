@@ -30,6 +30,8 @@ use trjit_trace::{Difference, Profile};
 pub struct Request {
     /// The directory of `trjit.toml`.
     pub root: PathBuf,
+    /// The state directory, relative to that: see [`state_directory`](crate::state_directory).
+    pub state: PathBuf,
     /// The command `trjit`, for runs.
     pub program: PathBuf,
     /// Version and commit of this build.
@@ -73,7 +75,7 @@ pub fn run(config: &Config, request: &Request, read: ReadModule<'_>, listener: &
         baseline: None,
         seconds: BTreeMap::new(),
     };
-    let place = match check(config, request).and_then(|()| Place::open(&request.root)) {
+    let place = match check(config, request).and_then(|()| Place::open(&request.root, &request.state)) {
         Ok(place) => place,
         Err(failure) => return fail(report, Failures::from(failure)),
     };

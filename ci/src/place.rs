@@ -1,4 +1,4 @@
-//! The directory of `trjit.toml`, and in it `.trjit/`, where the step keeps what it makes until it is published:
+//! The directory of `trjit.toml`, and in it `.trjit/`, where the step keeps what it makes until it is published (another `NAME.toml` has `.trjit/NAME/`):
 //!
 //! ```text
 //! .trjit/lock          held by the process that works here
@@ -12,14 +12,24 @@
 //! ```
 //! Invariant: who holds a [`Place`] is alone in the directory. The system lets go of the lock when the process ends, however it does.
 
+use crate::config::CONFIG_FILE;
 use crate::files;
 use crate::outcome::{Failure, Kind};
+use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 /// The state directory's name.
 pub const STATE_DIRECTORY: &str = ".trjit";
+
+/// The state directory of a configuration file, from its own directory on.
+pub fn state_directory(config: &Path) -> PathBuf {
+    match config.file_stem().filter(|_| config.file_name() != Some(OsStr::new(CONFIG_FILE))) {
+        Some(name) => Path::new(STATE_DIRECTORY).join(name),
+        None => PathBuf::from(STATE_DIRECTORY),
+    }
+}
 
 /// Where the step works, alone.
 #[derive(Debug)]
@@ -31,10 +41,10 @@ pub struct Place {
 }
 
 impl Place {
-    /// Takes the directory, which must exist.
-    pub fn open(root: &Path) -> Result<Place, Failure> {
+    /// Takes the directory, which must exist, and its [state directory](state_directory).
+    pub fn open(root: &Path, state: &Path) -> Result<Place, Failure> {
         let root = root.canonicalize().map_err(files::unreadable(root))?;
-        let state = root.join(STATE_DIRECTORY);
+        let state = root.join(state);
         let shown = state.display().to_string();
         let failed = |what: &str| {
             let what = format!("can not {what} `{shown}`");
@@ -43,7 +53,7 @@ impl Place {
         fs::create_dir_all(&state).map_err(failed("create"))?;
         let lock = lock(&state.join("lock"))?;
         // Version control is to see nothing of it.
-        let ignore = state.join(".gitignore");
+        let ignore = root.join(STATE_DIRECTORY).join(".gitignore");
         if !ignore.exists() {
             fs::write(&ignore, "*\n").map_err(failed("write to"))?;
         }
@@ -56,9 +66,9 @@ impl Place {
     }
 
     /// The directory for who only looks: nothing is made, nothing locked.
-    pub fn look(root: &Path) -> Result<Place, Failure> {
+    pub fn look(root: &Path, state: &Path) -> Result<Place, Failure> {
         let root = root.canonicalize().map_err(files::unreadable(root))?;
-        Ok(Place { state: root.join(STATE_DIRECTORY), root, _lock: None })
+        Ok(Place { state: root.join(state), root, _lock: None })
     }
 
     /// The absolute path of the directory of `trjit.toml`: what its paths are relative to.
@@ -123,12 +133,18 @@ mod tests {
     #[test]
     fn a_place_is_held_by_one() {
         let directory = tempfile::tempdir().expect("a directory");
-        let place = Place::open(directory.path()).expect("nobody is there");
-        let refused = Place::open(directory.path()).expect_err("it is taken");
+        let place = Place::open(directory.path(), Path::new(STATE_DIRECTORY)).expect("nobody is there");
+        let refused = Place::open(directory.path(), Path::new(STATE_DIRECTORY)).expect_err("it is taken");
         assert_eq!(refused.kind, Kind::Busy);
         assert!(refused.message.contains(&std::process::id().to_string()), "{refused}");
         drop(place);
-        Place::open(directory.path()).expect("it is free again");
+        Place::open(directory.path(), Path::new(STATE_DIRECTORY)).expect("it is free again");
+    }
+
+    #[test]
+    fn each_configuration_has_a_directory_of_its_own() {
+        let of = |config: &str| state_directory(Path::new(config)).display().to_string();
+        assert_eq!([of("trjit.toml"), of("a/trjit.toml"), of("a/server.toml")], [".trjit", ".trjit", ".trjit/server"]);
     }
 
     #[test]
@@ -136,7 +152,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let left = directory.path().join(".trjit/work/half");
         fs::create_dir_all(left.parent().expect("it has one")).and_then(|()| fs::write(&left, "x")).expect("writable");
-        let place = Place::open(directory.path()).expect("nobody is there");
+        let place = Place::open(directory.path(), Path::new(STATE_DIRECTORY)).expect("nobody is there");
         assert!(!left.exists() && place.work().is_dir());
     }
 }

@@ -8,21 +8,21 @@
 //! | `GITLAB_CI` = `true` | `.trjit/gitlab/metrics.txt` and `trjit.env` are written, for `artifacts:reports` |
 
 use crate::outcome::Failure;
-use crate::place::STATE_DIRECTORY;
+use crate::pipeline::Request;
 use crate::report::{ProfileOrigin, Report, Status};
 use crate::summary::markdown;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Looks up a variable of the environment.
 pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Tells the pipeline. Paths in outputs are absolute, for later steps may work elsewhere. What can not be told is an error, since others wait for it.
 /// The result is what is to be printed: annotations.
-pub fn tell(report: &Report, root: &Path, profile: Option<&Path>, variables: Variables<'_>) -> Result<String, Failure> {
-    let outputs = outputs(report, root, profile);
+pub fn tell(report: &Report, request: &Request, profile: Option<&Path>, variables: Variables<'_>) -> Result<String, Failure> {
+    let outputs = outputs(report, request, profile);
     if let Some(path) = variables("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) {
         append(Path::new(&path), &markdown(report))?;
     }
@@ -30,7 +30,7 @@ pub fn tell(report: &Report, root: &Path, profile: Option<&Path>, variables: Var
         append(Path::new(&path), &outputs.iter().fold(String::new(), |text, (name, value)| text + &format!("{name}={}\n", line(value))))?;
     }
     if variables("GITLAB_CI").as_deref() == Some("true") {
-        let directory = root.join(STATE_DIRECTORY).join("gitlab");
+        let directory = request.root.join(&request.state).join("gitlab");
         fs::create_dir_all(&directory).map_err(crate::files::unwritable(&directory))?;
         write(&directory.join("metrics.txt"), &metrics(report))?;
         let variable = |name: &str| format!("TRJIT_CI_{}", name.replace('-', "_").to_uppercase());
@@ -59,11 +59,11 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
 }
 
 /// Names and values.
-fn outputs(report: &Report, root: &Path, profile: Option<&Path>) -> Vec<(&'static str, String)> {
+fn outputs(report: &Report, request: &Request, profile: Option<&Path>) -> Vec<(&'static str, String)> {
+    let root = &request.root;
     let absolute = |path: &Path| std::path::absolute(root.join(path)).unwrap_or_else(|_| root.join(path)).display().to_string();
     let passed = matches!(report.status, Status::Passed | Status::Unchanged);
-    let mut outputs =
-        vec![("status", report.status.name().to_string()), ("report", absolute(&PathBuf::from(STATE_DIRECTORY).join("report.json")))];
+    let mut outputs = vec![("status", report.status.name().to_string()), ("report", absolute(&request.state.join("report.json")))];
     let Some(measured) = &report.measured else { return outputs };
     outputs.push(("changed", (report.status == Status::Passed).to_string()));
     if let Some(profile) = profile.filter(|_| passed && measured.profile.origin == ProfileOrigin::Trained) {

@@ -12,7 +12,11 @@ false | "") ;;
 *) printf '::error title=trjit::accept is `%s`, expected true or false\n' "$INPUT_ACCEPT"; exit 1 ;;
 esac
 
-kept=$(dirname "$INPUT_CONFIG")/.trjit/state.json
+kept=$(dirname "$INPUT_CONFIG")/.trjit
+# As `trjit ci` has it: a configuration of another name has a directory of its own.
+name=$(basename "$INPUT_CONFIG" .toml)
+if [ "$name" != trjit ]; then kept=$kept/$name; fi
+kept=$kept/state.json
 digest() { if [ -f "$kept" ]; then sha256sum "$kept" | cut -c 1-16; fi; }
 
 before=$(digest)

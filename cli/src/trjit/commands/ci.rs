@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use trjit_ci::config::{self, Config};
 use trjit_ci::report::Status;
-use trjit_ci::{Interrupt, Kind, Report, Request, platform, text};
+use trjit_ci::{Interrupt, Kind, Report, Request, platform, state_directory, text};
 use trjit_cli::exit::{self, Failure, SIGNAL_BASE};
 use trjit_cli::{source, stop, ui, version};
 
@@ -47,7 +47,7 @@ pub fn execute(args: &Ci) -> Result<u8> {
     if report.status == Status::Interrupted {
         wait_for_the_end();
     }
-    tell(args, &config, &request.root, &report)?;
+    tell(args, &config, &request, &report)?;
     Ok(report.exit_code)
 }
 
@@ -69,16 +69,25 @@ fn dry_run(args: &Ci, config: &Config, request: &Request) -> Result<u8> {
 fn request(args: &Ci) -> Result<Request> {
     let root = args.config.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf();
     let Ci { no_train, train_only, force, accept, .. } = *args;
-    Ok(Request { root, program: std::env::current_exe()?, version: version::text(), no_train, train_only, force, accept })
+    Ok(Request {
+        root,
+        state: state_directory(&args.config),
+        program: std::env::current_exe()?,
+        version: version::text(),
+        no_train,
+        train_only,
+        force,
+        accept,
+    })
 }
 
 /// Prints what came out, and hands it to the pipeline.
-fn tell(args: &Ci, config: &Config, root: &Path, report: &Report) -> Result<()> {
+fn tell(args: &Ci, config: &Config, request: &Request, report: &Report) -> Result<()> {
     let profile = config.output.profile.as_deref();
-    let annotations = platform::tell(report, root, profile, &|name| std::env::var(name).ok())
+    let annotations = platform::tell(report, request, profile, &|name| std::env::var(name).ok())
         .map_err(|failure| Failure::new(exit::FAILURE, failure.message))?;
     if let Some(path) = &config.output.summary {
-        write_summary(&root.join(path), report)?;
+        write_summary(&request.root.join(path), report)?;
     }
     if args.json {
         ui::line(&serde_json::to_string_pretty(report)?);

@@ -184,3 +184,16 @@ fn a_dry_run_tells_and_does_nothing() {
     let told = project.ci(&["--dry-run", "--json"]).run().succeeds().json();
     assert_eq!((&told["plan"][0]["step"], told["plan"].as_array().map(Vec::len)), (&"look".into(), Some(3)), "{told:#}");
 }
+
+#[test]
+fn one_directory_may_have_several_configurations() {
+    let project = Project::new(&[("a", "")], "");
+    take(&project, "c/hello.wasm", "hello.wasm");
+    project.write("hello.toml", &format!("module = \"hello.wasm\"\n[[train.run]]\n{TARGET}"));
+    let both = || [&[][..], &["--config", "hello.toml"]].map(|options| project.report(options, 0)["status"].clone());
+    assert_eq!(both(), ["passed", "passed"]);
+    assert_eq!(both(), ["unchanged", "unchanged"]);
+    assert!(
+        project.path(".trjit/hello/report.json").exists() && project.path("hello.trjit").exists() && project.path("app.trjit").exists()
+    );
+}
