@@ -144,9 +144,12 @@ impl Pipeline<'_> {
         let work = self.place.work();
         let output = work.join("command.trprof");
         let log = work.join("command.log");
+        // Where it is removed with all else, also when the command is killed.
+        let mut args = self.wrapping(wrapped, &output);
+        args.splice(2..2, ["--spool".into(), work.join("spool").into()]);
         let task = Task {
             program: self.request.program.clone(),
-            args: self.wrapping(wrapped, &output),
+            args,
             env: Vec::new(),
             directory: self.place.root().to_path_buf(),
             stdin: None,
