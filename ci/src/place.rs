@@ -1,4 +1,4 @@
-//! The directory of `trjit.toml`, and in it `.trjit/`, where the step keeps what it makes until it is published (another `NAME.toml` has `.trjit/NAME/`):
+//! The directory of `trjit.toml`, and in it `.trjit/`, where the step keeps what it makes until it is published (another `NAME.toml` has `.trjit/configs/NAME/`):
 //!
 //! ```text
 //! .trjit/lock          held by the process that works here
@@ -6,7 +6,7 @@
 //! .trjit/report.json   what was told last
 //! .trjit/profile.trprof  the last training, merged
 //! .trjit/out/          caches as they were made; published from here
-//! .trjit/work/         of the run that is under way; removed at its end, or at the begin of the next one
+//! .trjit/run/          of the run that is under way; removed at its end, or at the begin of the next one
 //! .trjit/failed/       what runs printed that failed, until the next run
 //! .trjit/gitlab/       reports for GitLab
 //! ```
@@ -26,7 +26,7 @@ pub const STATE_DIRECTORY: &str = ".trjit";
 /// The state directory of a configuration file, from its own directory on.
 pub fn state_directory(config: &Path) -> PathBuf {
     match config.file_stem().filter(|_| config.file_name() != Some(OsStr::new(CONFIG_FILE))) {
-        Some(name) => Path::new(STATE_DIRECTORY).join(name),
+        Some(name) => Path::new(STATE_DIRECTORY).join("configs").join(name),
         None => PathBuf::from(STATE_DIRECTORY),
     }
 }
@@ -91,7 +91,7 @@ impl Place {
     }
 
     pub fn work(&self) -> PathBuf {
-        self.state.join("work")
+        self.state.join("run")
     }
 
     pub fn out(&self) -> PathBuf {
@@ -144,13 +144,13 @@ mod tests {
     #[test]
     fn each_configuration_has_a_directory_of_its_own() {
         let of = |config: &str| state_directory(Path::new(config)).display().to_string();
-        assert_eq!([of("trjit.toml"), of("a/trjit.toml"), of("a/server.toml")], [".trjit", ".trjit", ".trjit/server"]);
+        assert_eq!([of("trjit.toml"), of("a/trjit.toml"), of("a/server.toml")], [".trjit", ".trjit", ".trjit/configs/server"]);
     }
 
     #[test]
     fn what_a_killed_run_left_is_removed() {
         let directory = tempfile::tempdir().expect("a directory");
-        let left = directory.path().join(".trjit/work/half");
+        let left = directory.path().join(".trjit/run/half");
         fs::create_dir_all(left.parent().expect("it has one")).and_then(|()| fs::write(&left, "x")).expect("writable");
         let place = Place::open(directory.path(), Path::new(STATE_DIRECTORY)).expect("nobody is there");
         assert!(!left.exists() && place.work().is_dir());

@@ -15,7 +15,7 @@ esac
 kept=$(dirname "$INPUT_CONFIG")/.trjit
 # As `trjit ci` has it: a configuration of another name has a directory of its own.
 name=$(basename "$INPUT_CONFIG" .toml)
-if [ "$name" != trjit ]; then kept=$kept/$name; fi
+if [ "$name" != trjit ]; then kept=$kept/configs/$name; fi
 kept=$kept/state.json
 digest() { if [ -f "$kept" ]; then sha256sum "$kept" | cut -c 1-16; fi; }
 

@@ -24,7 +24,7 @@ prefix=trjit-$RUNNER_OS-$RUNNER_ARCH-$build-$place
 # As the cache action wants paths: from the checkout on.
 state=$(realpath -m --relative-to="$GITHUB_WORKSPACE" "$folder/.trjit")
 name=$(basename "$INPUT_CONFIG" .toml)
-if [ "$name" != trjit ]; then state=$state/$name; fi
+if [ "$name" != trjit ]; then state=$state/configs/$name; fi
 {
     printf 'inputs=%s-%s-%s\n' "$prefix" "$of_config" "$of_module"
     printf 'older<<END\n%s-%s-%s-\n%s-%s-\n%s-\nEND\n' "$prefix" "$of_config" "$of_module" "$prefix" "$of_config" "$prefix"

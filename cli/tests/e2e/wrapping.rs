@@ -411,7 +411,7 @@ fn the_step_of_a_pipeline_trains_on_a_wrapped_command() {
         workshop.within(trjit(["ci"])).run()
     };
     // The spool is removed with the step's other files, also when the step is killed. On the cache the command runs once more, without one.
-    let within = "case $TRJIT_SPOOL in */.trjit/work/*|'') ;; *) exit 9;; esac";
+    let within = "case $TRJIT_SPOOL in */.trjit/run/*|'') ;; *) exit 9;; esac";
     let outcome = step(&format!("{within}; wasmtime sha256.wasm; trjit run sha256.wasm & wait")).exits(0);
     assert!(outcome.text().contains("trained on 2 runs"), "{outcome:?}");
     step("wasmtime sha256.wasm; false").exits(10);

@@ -12,7 +12,7 @@ fn fails(runs: &[(&str, &str)], rest: &str, status: i32, says: &[&str]) {
     assert!(outcome.stderr.contains("\nhelp: ") || outcome.stderr.starts_with("help: "), "{outcome:?}");
     outcome.says(says);
     assert_eq!(project.read("app.trjit"), cache);
-    assert!(!project.path(".trjit/work").exists());
+    assert!(!project.path(".trjit/run").exists());
     // The report tells the same.
     let report: serde_json::Value = serde_json::from_slice(&project.read(".trjit/report.json")).expect("the report is JSON");
     assert_eq!((&report["status"], &report["exit_code"]), (&"failed".into(), &status.into()), "{report:#}");

@@ -28,7 +28,7 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 fn endless() -> (Project, super::super::support::command::Running) {
     let project = Project::new(&[("l", "")], "");
     let running = trjit_with_default_signals(["ci"]).within(project.0.path()).start();
-    wait_until("the training run", || project.path(".trjit/work/0-train/stdout").exists() && processes_in(project.0.path()).len() == 2);
+    wait_until("the training run", || project.path(".trjit/run/0-train/stdout").exists() && processes_in(project.0.path()).len() == 2);
     (project, running)
 }
 
@@ -52,7 +52,7 @@ fn signals_end_it_with_what_it_started() {
         assert!(outcome.stderr.contains("error: interrupted") && outcome.stdout.is_empty(), "{outcome:?}");
         wait_until("the end of the run", || processes_in(project.0.path()).is_empty());
         assert_eq!(names(project.0.path()), [".trjit", "app.wat", "trjit.toml"]);
-        assert!(!project.path(".trjit/work").exists());
+        assert!(!project.path(".trjit/run").exists());
     }
 }
 
@@ -88,7 +88,7 @@ fn an_interruption_at_any_step_leaves_all_or_nothing() {
         if made == all {
             trjit(["inspect"]).arg(project.path("app.trjit")).run().succeeds();
         }
-        assert!(!project.path(".trjit/work").exists());
+        assert!(!project.path(".trjit/run").exists());
         assert_eq!(project.report(&[], 0)["exit_code"], 0);
     }
     assert!(interrupted > 0, "no run was interrupted");
@@ -130,7 +130,7 @@ fn a_module_that_is_rebuilt_meanwhile_is_told() {
         let running = project.ci(&[]).start();
         for time in 1..=2 {
             let label = ["train", "rerun"][time - 1];
-            wait_until("the run", || project.path(&format!(".trjit/work/0-{label}")).exists());
+            wait_until("the run", || project.path(&format!(".trjit/run/0-{label}")).exists());
             if time == builds_at {
                 project.write("app.wat", &PROGRAM.replace("1000", "1001"));
             }

@@ -136,3 +136,17 @@ fn weights_multiply_counts() {
     let told = trjit(["inspect", "--json"]).arg(project.path("app.trprof")).run().succeeds().json();
     assert_eq!(told["calls"], 3 * 1003 + 1003, "{told}");
 }
+
+/// Limits that no machine misses, and none holds.
+#[test]
+fn time_is_a_gate_for_those_who_ask() {
+    let project = Project::new(&[("a", "")], "[gates]\ntime-ratio = 1000000\n");
+    let report = project.report(&[], 0);
+    assert_eq!(judged(&report), [("time-ratio".into(), true)]);
+    assert_eq!(report["measured"]["runs"][0]["timed"].as_array().map(Vec::len), Some(2), "{report:#}");
+    project.configure(&[("a", "")], "[gates]\ntime-ratio = 0.000001\n");
+    project.ci(&[]).run().exits(14).says(&["gate `time-ratio`: found ", "of the time without a cache", "shared runners are noisy"]);
+    // Without the gate nothing is timed.
+    project.configure(&[("a", "")], "");
+    assert_eq!(project.report(&[], 0)["measured"]["runs"][0]["timed"], serde_json::Value::Null);
+}

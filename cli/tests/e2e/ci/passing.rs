@@ -113,7 +113,7 @@ fn scratch_directories_are_empty_and_compared() {
     let report = project.report(&[], 0);
     assert_eq!(report["measured"]["runs"].as_array().map(Vec::len), Some(2), "{report:#}");
     assert_eq!(names(project.0.path()), [".trjit", "app.wat", "files.trjit", "files.wasm", "trjit.toml"]);
-    assert!(!project.path(".trjit/work").exists());
+    assert!(!project.path(".trjit/run").exists());
 }
 
 #[test]
@@ -194,6 +194,8 @@ fn one_directory_may_have_several_configurations() {
     assert_eq!(both(), ["passed", "passed"]);
     assert_eq!(both(), ["unchanged", "unchanged"]);
     assert!(
-        project.path(".trjit/hello/report.json").exists() && project.path("hello.trjit").exists() && project.path("app.trjit").exists()
+        project.path(".trjit/configs/hello/report.json").exists()
+            && project.path("hello.trjit").exists()
+            && project.path("app.trjit").exists()
     );
 }
