@@ -142,7 +142,9 @@ impl<'a> Pipeline<'a> {
             report.measured = Some(last.measured.clone());
             report.reused = true;
             let changed = self.judge(report, passed)?;
-            self.keep(key.clone(), &last.measured, true)?;
+            if !passed {
+                self.keep(key.clone(), &last.measured, true)?;
+            }
             return Ok(if passed && !changed { Status::Unchanged } else { Status::Passed });
         }
         let before = last
