@@ -8,7 +8,7 @@ use crate::outside::{By, Counts};
 use crate::{outside, reference, subject};
 use anyhow::{Result, ensure};
 use std::path::{Path, PathBuf};
-use trjit_runtime::{Linker, Module, Store};
+use trjit_runtime::{Engine, Linker, Module, Store};
 use trjit_trace::{Profile, RunInfo};
 use trjit_wasi::{Output, OutputBuffer, WasiCtx, WasiCtxBuilder};
 
@@ -66,21 +66,33 @@ impl Command {
 
     /// Trains it.
     pub fn train(&self, training: Training) -> Result<(Answer, Profile)> {
-        let home = tempfile::tempdir()?;
-        let (context, output) = self.context(home.path())?;
         let refusals = Refusals::default();
         let engine = training.engine(&refusals);
         let module = Module::new(&engine, self.wasm.clone())?;
-        let mut store = Store::new(&engine, context)?;
+        let answer = self.run(&module, &engine, |_, _| Ok(()))?;
+        refusals.check()?;
+        Ok((answer, engine.take_profile(&module, RunInfo::default())?))
+    }
+
+    /// Runs it on trjit, in a store and with a linker that somebody may prepare.
+    pub(crate) fn run(
+        &self,
+        module: &Module,
+        engine: &Engine,
+        prepare: impl FnOnce(&mut Store<WasiCtx>, &mut Linker<WasiCtx>) -> Result<()>,
+    ) -> Result<Answer> {
+        let home = tempfile::tempdir()?;
+        let (context, output) = self.context(home.path())?;
+        let mut store = Store::new(engine, context)?;
         let mut linker = Linker::new();
         trjit_wasi::add_to_linker(&mut linker, |context| context);
-        let instance = linker.instantiate(&mut store, &module)?;
+        prepare(&mut store, &mut linker)?;
+        let instance = linker.instantiate(&mut store, module)?;
         let outcome = match instance.func(&mut store, Command::START)?.call(&mut store, &[]) {
             Ok(_) => Outcome::Returned(Vec::new()),
             Err(error) => subject::outcome_of(error)?,
         };
-        refusals.check()?;
-        Ok((Answer { outcome, stdout: output.contents() }, engine.take_profile(&module, RunInfo::default())?))
+        Ok(Answer { outcome, stdout: output.contents() })
     }
 
     /// Runs the program, which counts itself, on the outside engine.

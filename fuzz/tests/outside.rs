@@ -1,7 +1,9 @@
 //! The third count of what training records: programs that count themselves, run by another engine. Generated ones are counted where their modes are compared.
 
-use serde_json::Value as Json;
-use std::path::{Path, PathBuf};
+mod recorded;
+
+use recorded::{c_programs, files, on_a_large_stack, quickjs};
+use std::path::Path;
 use trjit_fuzz::case::{Call, Case};
 use trjit_fuzz::command::Command;
 use trjit_fuzz::instrument::{Branch, Counter, Event, instrument};
@@ -14,25 +16,6 @@ use trjit_fuzz::subject;
 use trjit_fuzz::target::Target;
 use trjit_fuzz::value::Value;
 use trjit_module::{TrapCode, ValType};
-
-fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures")
-}
-
-/// The files of a folder of fixtures whose names end so, in order.
-fn files(folder: &str, end: &str) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(fixtures().join(folder)).expect("the fixtures are readable");
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
-    files.retain(|path| path.to_string_lossy().ends_with(end));
-    files.sort();
-    files
-}
-
-/// Deep guests run on the testing thread's stack.
-fn on_a_large_stack(test: impl FnOnce() + Send + 'static) {
-    let thread = std::thread::Builder::new().stack_size(256 << 20).spawn(test).expect("a thread");
-    thread.join().expect("the test passes");
-}
 
 /// An argument as fixtures write it.
 fn argument(ty: ValType, word: &str) -> Option<Value> {
@@ -116,30 +99,6 @@ fn text_fixtures_count_what_training_records() {
     });
 }
 
-/// The cases of a program as fixtures write them.
-fn commands(wasm: &Path, inputs: &Path, cases: &Json) -> Vec<Command> {
-    let strings = |list: &Json| -> Vec<String> {
-        list.as_array().into_iter().flatten().map(|text| text.as_str().expect("a string").to_string()).collect()
-    };
-    let mut commands = Vec::new();
-    for case in cases.as_array().expect("a list of cases").iter().filter(|case| case["endless"] != true) {
-        let stdin = case["stdin"].as_str().and_then(|name| name.strip_prefix("in/"));
-        let dirs = case["dirs"].as_array().expect("a list").iter().map(strings);
-        commands.push(Command {
-            env: strings(&case["env"]),
-            dirs: dirs.map(|pair| (pair[0].clone(), pair[1].clone())).collect(),
-            stdin: stdin.map_or(Vec::new(), |name| std::fs::read(inputs.join(name)).expect("the input is readable")),
-            inputs: inputs.is_dir().then(|| inputs.to_path_buf()),
-            ..Command::new(std::fs::read(wasm).expect("the program is readable"), strings(&case["args"]))
-        });
-    }
-    commands
-}
-
-fn json(path: &Path) -> Json {
-    serde_json::from_slice(&std::fs::read(path).expect("the file is readable")).expect("the file is JSON")
-}
-
 /// Counts a run of a command, and compares it with training of each kind; false where the stack is exhausted, and nothing comparable.
 fn check(command: &Command, name: &str) -> bool {
     let module = instrument(&command.wasm, |_| 1).expect("the program is valid");
@@ -158,31 +117,15 @@ fn check(command: &Command, name: &str) -> bool {
 #[test]
 fn c_fixtures_count_what_training_records() {
     on_a_large_stack(|| {
-        let (folder, mut compared) = (fixtures().join("c"), 0);
-        for path in files("c", ".case.json") {
-            let program = json(&path);
-            let wasm = folder.join(program["module"].as_str().expect("a name"));
-            let commands = commands(&wasm, &folder.join("in"), &program["cases"]);
-            compared += commands.iter().filter(|command| check(command, &path.to_string_lossy())).count();
-        }
+        let compared = c_programs().iter().filter(|(name, command)| check(command, name)).count();
         assert!(compared > 20, "{compared} runs");
     });
 }
 
 #[test]
 fn quickjs_counts_what_training_records() {
-    let manifest = json(&fixtures().join("manifest.json"));
-    let programs = manifest["programs"].as_array().expect("a list");
-    let program = programs.iter().find(|program| program["name"] == "quickjs-ng").expect("the manifest lists it");
-    let path = |key: &str| fixtures().join(program[key].as_str().expect("a path"));
-    if !path("wasm").exists() {
-        let missing = "fixtures/fetched/quickjs-ng.wasm is not here: run fixtures/fetch quickjs-ng";
-        assert!(std::env::var_os("CI").is_none(), "{missing}");
-        eprintln!("SKIPPED: {missing}");
-        return;
-    }
-    let commands = commands(&path("wasm"), &path("inputs"), &program["cases"]);
-    on_a_large_stack(move || assert!(commands.iter().all(|command| check(command, "quickjs-ng"))));
+    let Some(commands) = quickjs() else { return };
+    on_a_large_stack(move || assert!(commands.iter().all(|(_, command)| check(command, "quickjs-ng"))));
 }
 
 /// A mistake in counting: which counters it concerns, and what an event adds to them instead of 1.
