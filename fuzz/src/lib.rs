@@ -21,6 +21,8 @@ pub mod case;
 pub mod command;
 pub mod compilers;
 #[cfg(feature = "frames")]
+pub mod fixed;
+#[cfg(feature = "frames")]
 pub mod frames;
 pub mod fuel;
 pub mod host;

@@ -13,7 +13,7 @@ use trjit_module::FuncIndex;
 use trjit_runtime::ShownFrame;
 
 /// Most words of frames that are kept of a run: what comes later is not compared.
-const MOST_WORDS: usize = 1 << 20;
+pub const MOST_WORDS: usize = 1 << 20;
 
 /// A frame before an instruction.
 pub struct Record {
@@ -78,8 +78,13 @@ impl Recorder {
         if self.places.is_entry(frame.function, frame.position) {
             self.open.insert(frame.identity, Open { records: Vec::new(), unmarked: vec![0; locals] });
         }
+        let access = self.places.at(frame.function, frame.position).and_then(|place| place.access);
+        let leaves = self.leaving.leaves(frame.function, frame.position, 0);
+        if !leaves && access.is_none() {
+            return;
+        }
         let Some(open) = self.open.get_mut(&frame.identity) else { return };
-        if self.leaving.leaves(frame.function, frame.position, 0) {
+        if leaves {
             if self.log.words.len() >= MOST_WORDS {
                 self.log.is_full = true;
             } else {
@@ -87,7 +92,7 @@ impl Recorder {
                 self.log.push(frame, locals);
             }
         }
-        match self.places.at(frame.function, frame.position).and_then(|place| place.access) {
+        match access {
             Some(Access::Read(local)) => {
                 let from = std::mem::replace(&mut open.unmarked[local as usize], open.records.len());
                 for &record in &open.records[from..] {

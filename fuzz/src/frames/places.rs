@@ -1,7 +1,6 @@
 //! What a frame holds before each instruction, and what the instruction does with locals, by wasmparser's validator.
 
 use anyhow::{Context, Result};
-use std::collections::HashMap;
 use trjit_module::vm::EXIT_WORDS;
 use trjit_module::{FuncIndex, Module};
 use wasmparser::{AbstractHeapType, HeapType, Operator, Parser, RefType, ValType, ValidPayload};
@@ -44,11 +43,13 @@ pub enum Access {
 
 /// An instruction that control can come to.
 pub struct Place {
+    pub function: FuncIndex,
+    position: u32,
     /// The operand stack before it, from below.
     pub operands: Vec<Kind>,
     pub access: Option<Access>,
     /// Whether code may leave before it.
-    may_leave: bool,
+    pub may_leave: bool,
     /// Position of the first instruction in the outermost loop around it, in which it may be executed again.
     pub again: Option<u32>,
     /// Whether it is the first one inside of a loop, where code is entered.
@@ -57,25 +58,29 @@ pub struct Place {
 
 /// Of a function.
 struct Function {
-    index: FuncIndex,
     /// Position of the first instruction.
     first: u32,
     locals: Vec<Kind>,
-    /// By position.
-    places: HashMap<u32, Place>,
+    /// By position from the first one: number of the place, or [`NOWHERE`].
+    numbers: Vec<u32>,
 }
+
+/// No place.
+const NOWHERE: u32 = u32::MAX;
 
 /// Of a module.
 pub struct Places {
     imported: u32,
     functions: Vec<Function>,
+    /// By number: in the order of the code.
+    all: Vec<Place>,
 }
 
 impl Places {
     /// Of a valid module.
     pub fn of(wasm: &[u8], module: &Module) -> Result<Places> {
         let mut validator = Validator::new_with_features(trjit_module::FEATURES);
-        let (mut functions, mut memory) = (Vec::new(), FuncValidatorAllocations::default());
+        let (mut functions, mut all, mut memory) = (Vec::new(), Vec::new(), FuncValidatorAllocations::default());
         let imported = module.imported_functions();
         for payload in Parser::new(0).parse_all(wasm) {
             if let ValidPayload::Func(function, body) = validator.payload(&payload?)? {
@@ -83,11 +88,11 @@ impl Places {
                 let record = module.function(index).context("a function for each body")?;
                 let fits = record.frame_slots as usize * module.slot_words() <= EXIT_WORDS;
                 let mut validator = function.into_validator(memory);
-                functions.push(Function::of(index, record.code_start, fits, &mut validator, &body)?);
+                functions.push(Function::of(index, record.code_start, fits, &mut validator, &body, &mut all)?);
                 memory = validator.into_allocations();
             }
         }
-        Ok(Places { imported, functions })
+        Ok(Places { imported, functions, all })
     }
 
     fn function(&self, function: FuncIndex) -> Option<&Function> {
@@ -95,7 +100,19 @@ impl Places {
     }
 
     pub fn at(&self, function: FuncIndex, position: u32) -> Option<&Place> {
-        self.function(function)?.places.get(&position)
+        self.all.get(self.number(function, position)? as usize)
+    }
+
+    /// Which of [`all`](Self::all) that is.
+    pub fn number(&self, function: FuncIndex, position: u32) -> Option<u32> {
+        let function = self.function(function)?;
+        let number = *function.numbers.get(position.checked_sub(function.first)? as usize)?;
+        (number != NOWHERE).then_some(number)
+    }
+
+    /// All places, in the order of the code.
+    pub fn all(&self) -> &[Place] {
+        &self.all
     }
 
     /// Kinds of the locals, parameters first.
@@ -114,29 +131,33 @@ impl Places {
 
     /// Where code of loops is entered.
     pub fn loop_bodies(&self) -> Vec<(FuncIndex, u32)> {
-        let bodies = |function: &Function| -> Vec<(FuncIndex, u32)> {
-            let bodies = function.places.iter().filter(|(_, place)| place.is_loop_body);
-            bodies.map(|(&position, _)| (function.index, position)).collect()
-        };
-        self.functions.iter().flat_map(bodies).collect()
+        let bodies = self.all.iter().filter(|place| place.is_loop_body);
+        bodies.map(|place| (place.function, place.position)).collect()
+    }
+
+    /// From now on code may only leave where it could, and where this is true, by number.
+    pub fn leave_only(&mut self, chosen: &[bool]) {
+        self.all.iter_mut().zip(chosen).for_each(|(place, &chosen)| place.may_leave &= chosen);
     }
 }
 
 impl Function {
-    /// `first` is the position of the body's first instruction; `fits`: exits have room for its frame.
+    /// `first` is the position of the body's first instruction; `fits`: exits have room for its frame. Its places go to `all`.
     fn of(
-        index: FuncIndex,
+        function: FuncIndex,
         first: u32,
         fits: bool,
         validator: &mut FuncValidator<ValidatorResources>,
         body: &FunctionBody<'_>,
+        all: &mut Vec<Place>,
     ) -> Result<Function> {
         validator.read_locals(&mut body.get_binary_reader())?;
         let locals = (0..validator.len_locals()).map(|local| Ok(validator.get_local_type(local).context("a local")?.into()));
         let locals = locals.collect::<Result<Vec<Kind>>>()?;
         let mut reader = body.get_operators_reader()?;
         let start = reader.original_position();
-        let (mut places, mut is_loop_body, mut again) = (HashMap::new(), false, Again::default());
+        let mut numbers = vec![NOWHERE; (body.range().end - start) as usize];
+        let (mut is_loop_body, mut again) = (false, Again::default());
         while !reader.eof() {
             let at = reader.original_position();
             let operator = reader.read()?;
@@ -145,12 +166,13 @@ impl Function {
             if let Some(operands) = operands(validator) {
                 // A trap is shorter than an exit; branches that return come to the last `end` past where code leaves.
                 let may_leave = fits && !matches!(operator, Operator::Unreachable) && !reader.eof();
-                places.insert(position, Place { operands, access: access(&operator), may_leave, again, is_loop_body });
+                numbers[(at - start) as usize] = all.len() as u32;
+                all.push(Place { function, position, operands, access: access(&operator), may_leave, again, is_loop_body });
             }
             is_loop_body = matches!(operator, Operator::Loop { .. });
             validator.op(at, &operator)?;
         }
-        Ok(Function { index, first, locals, places })
+        Ok(Function { first, locals, numbers })
     }
 }
 
