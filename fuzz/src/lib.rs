@@ -7,6 +7,7 @@
 //!                                                              -> subject (training)      -> Profile -> outside -> Difference
 //!                                      all modes agree, the reference does not -> arbiter (V8)
 //! seed -> smith | programs -> frames: interpreter -> Log of frames; speculative code that leaves everywhere -> its frames -----------> Difference
+//! command (a program of the fixtures) -> frames: the same, at places that a first run chooses ----------------------------------> Difference
 //! seed -> programs -> threads: one module, several stores, code that comes and goes meanwhile -> Observation of each -----------> Difference
 //! seed -> smith -> bytes (damage) -> Module::parse and a validator ------------------------------------------> Difference
 //! seed -> wasi (calls) -> trjit-wasi and a model of files -------------------------------------------------> Difference
