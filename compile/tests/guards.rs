@@ -145,3 +145,26 @@ fn a_small_callee_is_put_in_place_of_the_call_and_both_paths_have_the_position()
     let inlined = trap(TrapCode::MemoryOutOfBounds) & !place::INLINED;
     assert_eq!(code.inlined[inlined as usize].caller, call);
 }
+
+#[test]
+fn an_index_tells_the_callee_of_a_table_that_lasts() {
+    let big = "(i32.store (local.get 0) (i32.load (i32.const 100000)))".repeat(50);
+    let code = |fields: &str| {
+        let text = format!(
+            "(module (type $unary (func (param i32) (result i32))) (memory 1) {fields}
+               (func $big (type $unary) {big} (local.get 0))
+               (func $site (type $unary) (i32.add (i32.const 1) (call_indirect (type $unary) (local.get 0) (local.get 0)))))"
+        );
+        let counts = Sites { calls: 5000, functions: vec![(FuncIndex(0), 5000)] };
+        let code = compile(&module(&text), FuncIndex(1), Tier::Ap4, &counts);
+        assert_eq!(callees(&code), [FuncIndex(0)], "{fields}");
+        code.bytes
+    };
+    let by_index = code("(table 8 funcref) (elem (i32.const 3) func $big)");
+    let by_element = code("(table (export \"t\") 8 funcref) (elem (i32.const 3) func $big)");
+    assert!(by_index.len() < by_element.len());
+    assert_ne!(by_index, code("(table 8 funcref) (elem (i32.const 4) func $big)"), "the place is in the code");
+    for fields in ["(elem (i32.const 3) func $big $big)", "(elem (i32.const 3) func $site) (elem declare func $big)"] {
+        assert_eq!(code(&format!("(table 8 funcref) {fields}")), by_element, "{fields}");
+    }
+}

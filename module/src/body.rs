@@ -32,7 +32,16 @@ mod opcode {
     pub const TRY_TABLE: u8 = 0x1f;
     pub const BR_ON_NULL: u8 = 0xd5;
     pub const BR_ON_NON_NULL: u8 = 0xd6;
+    pub const TABLE_SET: u8 = 0x26;
+    pub const MISC: u8 = 0xfc;
     pub const SIMD: u8 = 0xfd;
+}
+
+/// Those behind [`opcode::MISC`] that change elements of a table. `table.grow` only adds some.
+mod misc {
+    pub const TABLE_INIT: u32 = 12;
+    pub const TABLE_COPY: u32 = 14;
+    pub const TABLE_FILL: u32 = 17;
 }
 
 /// Memory that is used again from body to body.
@@ -83,13 +92,15 @@ impl<'a> Builder<'a> {
             sites: &mut sites,
             flags: 0,
             uses_v128: false,
+            written_tables: Vec::new(),
         };
         pass.run(reader)?;
-        let Pass { validator, table, deepest, flags, mut uses_v128, .. } = pass;
+        let Pass { validator, table, deepest, flags, mut uses_v128, written_tables, .. } = pass;
         uses_v128 |= (0..locals).any(|local| validator.get_local_type(local) == Some(wasmparser::ValType::V128));
         scratch.validator = validator.into_allocations();
         scratch.labels = table.into_labels();
         self.uses_v128 |= uses_v128;
+        self.written_tables.extend(written_tables);
         self.handlers.append(&mut scratch.labels.handlers);
         self.side_table = entries;
         self.functions.push(FunctionRecord {
@@ -129,6 +140,8 @@ struct Pass<'p, 'a> {
     flags: u32,
     /// Whether an instruction of SIMD was seen.
     uses_v128: bool,
+    /// Tables whose elements instructions change.
+    written_tables: Vec<u32>,
 }
 
 impl<'a> Pass<'_, 'a> {
@@ -142,6 +155,9 @@ impl<'a> Pass<'_, 'a> {
             let is_control = opcode <= opcode::RETURN_CALL_REF || opcode == opcode::TRY_TABLE;
             if is_control || opcode == opcode::BR_ON_NULL || opcode == opcode::BR_ON_NON_NULL {
                 self.control(opcode, at as u32 - self.first, reader.original_position() as u32 - self.first, position + 1)?;
+            }
+            if opcode == opcode::TABLE_SET || opcode == opcode::MISC {
+                self.written_tables.extend(self.written_table(opcode, position + 1)?);
             }
             self.uses_v128 |= opcode == opcode::SIMD;
         }
@@ -208,6 +224,20 @@ impl<'a> Pass<'_, 'a> {
         }
         self.table.open_try(self.shape(), next_ip, clauses as usize);
         Ok(())
+    }
+
+    /// The table whose elements an instruction changes, where it does.
+    fn written_table(&self, opcode: u8, operands: usize) -> Result<Option<u32>, ParseError> {
+        let mut immediates = self.immediates(operands);
+        if opcode == opcode::MISC {
+            match immediates.read_var_u32()? {
+                // The segment comes first.
+                misc::TABLE_INIT => immediates.read_var_u32()?,
+                misc::TABLE_COPY | misc::TABLE_FILL => 0,
+                _ => return Ok(None),
+            };
+        }
+        Ok(Some(immediates.read_var_u32()?))
     }
 
     fn immediates(&self, operands: usize) -> BinaryReader<'a> {

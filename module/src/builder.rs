@@ -8,7 +8,7 @@ use crate::error::ParseError;
 use crate::flat::*;
 use crate::segments;
 use bytes::Bytes;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use zerocopy::{Immutable, IntoBytes};
 
 #[derive(Default)]
@@ -32,6 +32,8 @@ pub(crate) struct Builder<'a> {
     pub const_ops: Vec<ConstExpr>,
     /// Whether a v128 was seen.
     pub uses_v128: bool,
+    /// Tables whose elements some body changes.
+    pub written_tables: BTreeSet<u32>,
     pub start: Option<u32>,
     pub imported_functions: u32,
     pub imported_tables: u32,
@@ -85,6 +87,7 @@ impl<'a> Builder<'a> {
     pub fn finish(mut self, wasm: &[u8]) -> Result<Bytes, ParseError> {
         if segments::none_traps(&self.tables, &self.memories, &self.elems, &self.data) {
             segments::mark_lazy_tables(&mut self.tables, self.imported_tables, &self.elems, &self.elem_items);
+            segments::mark_lasting_tables(&mut self.tables, &self.written_tables, &self.exports);
         }
         let mut image = Image::new();
         image.put(Section::Types, &self.types);

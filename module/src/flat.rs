@@ -200,7 +200,7 @@ pub struct TableRecord {
     pub element: u32,
     /// 1 where `max` is given.
     pub has_max: u32,
-    /// [`TableRecord::TABLE64`].
+    /// [`TableRecord::TABLE64`], [`TableRecord::LASTING`], [`TableRecord::LASTING_HERE`].
     pub flags: u32,
     /// [`TableRecord::AT_ONCE`] or [`TableRecord::LAZILY`].
     pub filling: u32,
@@ -213,6 +213,10 @@ pub struct TableRecord {
 impl TableRecord {
     /// Indices have 64 bits.
     pub const TABLE64: u32 = 1;
+    /// Filled [`LAZILY`](TableRecord::LAZILY), not exported, and no instruction of the module changes an element: each goes on to hold what it begins with.
+    pub const LASTING: u32 = 2;
+    /// The same, but exported: others may change elements.
+    pub const LASTING_HERE: u32 = 4;
     /// Active segments are applied when an instance begins. What an imported table has in `filling`, too.
     pub const AT_ONCE: u32 = 0;
     /// No active segment of the module can trap, and what an element begins with depends on its place alone

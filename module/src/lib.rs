@@ -54,6 +54,7 @@ pub use features::FEATURES;
 pub use index::*;
 pub use match_digest::{MatchDigester, match_digest};
 pub use module::{FlatError, Module};
+pub use segments::Changers;
 pub use trap::TrapCode;
 pub use types::{FuncType, HeapType, RefType, ValType};
 

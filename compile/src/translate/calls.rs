@@ -48,12 +48,16 @@ impl<'a> Translator<'a, '_> {
     pub(super) fn call_indirect(&mut self, ty: TypeIndex, table: u32, kind: Kind) -> Res<()> {
         let index = self.pop()?;
         let args = self.pop_args(ty)?;
+        if self.index_tells(ty, table) {
+            let call = Indirect { ty, args, kind, told: index, form: Form::Index { table } };
+            return self.guarded_call(&call, |translator| {
+                let (element, wide) = translator.stored_element(table, index)?;
+                translator.in_table(table, element, wide, ty)
+            });
+        }
         let (element, wide) = self.stored_element(table, index)?;
         let call = Indirect { ty, args, kind, told: element, form: Form::Element };
-        self.guarded_call(&call, |translator| {
-            let reference = translator.filled_element(table, element, wide)?;
-            translator.checked(reference, ty)
-        })
+        self.guarded_call(&call, |translator| translator.in_table(table, element, wide, ty))
     }
 
     pub(super) fn call_ref(&mut self, ty: TypeIndex, kind: Kind) -> Res<()> {
@@ -98,8 +102,9 @@ impl<'a> Translator<'a, '_> {
         Ok(Callee { code: Code::Address(entry), vmctx, function })
     }
 
-    /// The callee that a table's element refers to, checked and announced.
-    fn checked(&mut self, reference: Value, ty: TypeIndex) -> Res<Callee> {
+    /// The callee that a table's element refers to, which is stored so at that index; checked and announced.
+    fn in_table(&mut self, table: u32, element: Value, index: Value, ty: TypeIndex) -> Res<Callee> {
+        let reference = self.filled_element(table, element, index)?;
         self.b.ins().trapz(reference, trap(TrapCode::IndirectCallToNull));
         let record = self.func_ref(reference)?;
         let found = self.b.ins().load(types::I32, self.env.flags.checked_constant, record, offset_of!(VmFuncRef, type_id) as i32);

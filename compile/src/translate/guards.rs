@@ -7,17 +7,17 @@
 //! else                   ->  generic path  ---'
 //! ```
 //! The reference of the instance's function f is `VmHeader::func_ref_base` + f, constant in an instance. Equality implies that the reference is not null, and instance, function and type: no
-//! check is left. An element of a table is compared as it is stored, and one that is not filled yet equals none. Both paths are the same instruction of the wasm: what traps or is thrown in them is
-//! told alike.
+//! check is left. An element of a table is compared as it is stored, and one that is not filled yet equals none. Where the table goes on to hold what it begins with, and each expected function is
+//! at one place of it, the index is compared with those places, and the element is not even loaded. Both paths are the same instruction of the wasm: what traps or is thrown in them is told alike.
 
 use super::Translator;
 use super::calls::Callee;
-use crate::fault::Res;
+use crate::fault::{Fault, Res};
 use crate::targets::{self, Expected};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value};
 use trjit_module::vm::header;
-use trjit_module::{FuncIndex, TypeIndex};
+use trjit_module::{Changers, FuncIndex, TypeIndex};
 
 /// How the value that tells the callee holds a reference.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub(super) enum Form {
     Reference,
     /// A table's: times two plus one.
     Element,
+    /// Not at all: it is the index into a table, at one place of which each expected function is.
+    Index { table: u32 },
 }
 
 /// What happens with the results of a call.
@@ -76,6 +78,16 @@ impl Translator<'_, '_> {
         Ok(())
     }
 
+    /// Whether the index into a table tells all callees that are expected of the current call.
+    pub(super) fn index_tells(&mut self, ty: TypeIndex, table: u32) -> bool {
+        let module = self.env.module;
+        if module.changers(table) != Changers::Nobody {
+            return false;
+        }
+        let Expected { functions, .. } = self.expected_callees(ty);
+        !functions.is_empty() && functions.iter().all(|&function| module.only_index_of(table, function).is_some())
+    }
+
     fn expected_callees(&mut self, ty: TypeIndex) -> Expected {
         let site = self.heat.as_mut().and_then(|heat| heat.site(self.position));
         site.map_or_else(Expected::default, |site| targets::expected(&self.request, self.request.function, site, ty))
@@ -83,12 +95,21 @@ impl Translator<'_, '_> {
 
     /// Goes on in a new block when the callee is that function; returns the block for the others.
     fn unless_it_is(&mut self, call: &Indirect, function: FuncIndex) -> Res<Block> {
-        let base = self.env.header(&mut self.b, header::FUNC_REF_BASE)?;
         let own = match call.form {
-            Form::Reference => self.b.ins().iadd_imm_u(base, i64::from(function.0)),
+            Form::Reference => {
+                let base = self.env.header(&mut self.b, header::FUNC_REF_BASE)?;
+                self.b.ins().iadd_imm_u(base, i64::from(function.0))
+            }
             Form::Element => {
+                let base = self.env.header(&mut self.b, header::FUNC_REF_BASE)?;
                 let base = self.b.ins().ishl_imm_u(base, 1);
                 self.b.ins().iadd_imm_u(base, i64::from(function.0) * 2 + 1)
+            }
+            Form::Index { table } => {
+                let index = self.env.module.only_index_of(table, function);
+                let index = index.ok_or_else(|| Fault::internal(format!("function {function} is not at one place of table {table}")))?;
+                let ty = self.b.func.dfg.value_type(call.told);
+                self.b.ins().iconst(ty, index as i64)
             }
         };
         let differs = self.b.ins().icmp(IntCC::NotEqual, call.told, own);
