@@ -10,7 +10,7 @@ use crate::unit::Unit;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use trjit_cache_format::CodeItem;
-use trjit_code::{BranchCounts, CompileError, CompileRequest, CompiledFunction, Compiler, DirectCalls, Entry, Settings};
+use trjit_code::{BranchCounts, CompileError, CompileRequest, CompiledFunction, Compiler, DirectCalls, Entry, NoAssumptions, Settings};
 use trjit_module::{FuncIndex, Module, TypeIndex};
 
 /// What compilation needs to know.
@@ -115,9 +115,23 @@ impl<'a> Functions<'a> {
         let Job { module, settings, compiler, counts, progress } = self.job;
         let Planned { function, tier } = planned;
         let direct_calls = &self.reachable;
-        let result = compiler.compile(&CompileRequest { module, function, tier, entry: Entry::Start, settings, direct_calls, counts });
+        let result = compiler.compile(&CompileRequest {
+            module,
+            function,
+            tier,
+            entry: Entry::Start,
+            settings,
+            direct_calls,
+            counts,
+            assumptions: &NoAssumptions,
+        });
         progress.step(1);
-        result
+        // Nobody watches assumptions for a cache's code.
+        let wrong = |code: CompiledFunction| match code.assumptions.first() {
+            Some(assumption) => Err(CompileError::Internal { function, detail: format!("its code assumes that {assumption}") }),
+            None => Ok(code),
+        };
+        result.and_then(wrong)
     }
 
     /// Compiles again what calls a function without code; says whether there was any.

@@ -2,6 +2,7 @@
 //!
 //! `runtime` knows only this trait: a binary without a compiler links none.
 
+use crate::assumption::Assumptions;
 use crate::target::Settings;
 use crate::unit::CompiledFunction;
 use trjit_module::{FuncIndex, Module, TypeIndex};
@@ -19,7 +20,8 @@ pub enum Tier {
     T3,
     /// Optimized, no side exits, no assumption about the instance's state: usable from the first instruction.
     Ap4,
-    /// As AP4, and speculative: what the counts say is never executed is not compiled, but left to the interpreter, which goes on in the middle of the function (a side exit).
+    /// As AP4, and speculative: what the counts say is never executed is not compiled, but left to the interpreter, which goes on in the middle of the function (a side exit); and
+    /// it may be made under [assumptions](crate::Assumption).
     T4,
 }
 
@@ -125,6 +127,8 @@ pub struct CompileRequest<'a> {
     pub settings: Settings,
     pub direct_calls: &'a dyn DirectCalls,
     pub counts: &'a dyn BranchCounts,
+    /// What speculative code may rely on; all other code relies on nothing.
+    pub assumptions: &'a dyn Assumptions,
 }
 
 /// Why there is no code. Never a reason to stop: the interpreter runs the function.

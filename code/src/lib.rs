@@ -9,6 +9,7 @@
 //! Invariant: unsafe code is in `host_cpu` only.
 #![deny(unsafe_code)]
 
+pub mod assumption;
 pub mod compiler;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
@@ -18,6 +19,7 @@ pub mod steered;
 pub mod target;
 pub mod unit;
 
+pub use assumption::{AllAssumptions, Assumption, Assumptions, NoAssumptions};
 pub use compiler::{BranchCounts, CompileError, CompileRequest, Compiler, DirectCalls, Entry, NoCounts, NoDirectCalls, SiteTargets, Tier};
 pub use place::InlinedPlace;
 pub use steered::{Failures, MadeUpCounts, ScatteredExits, Steered};

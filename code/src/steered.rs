@@ -200,6 +200,7 @@ impl<C: Compiler> Compiler for Steered<C> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::assumption::NoAssumptions;
     use crate::compiler::{Entry, NoCounts, NoDirectCalls};
     use crate::target::{CpuFeatures, MemoryStyle};
 
@@ -252,6 +253,7 @@ mod tests {
                 settings,
                 direct_calls: &NoDirectCalls,
                 counts: &NoCounts,
+                assumptions: &NoAssumptions,
             })
         };
         assert_eq!(compile(1).unwrap().bytes, [Tier::A1 as u8]);

@@ -1,5 +1,6 @@
 //! One compiled function and the tables beside its code.
 
+use crate::assumption::Assumption;
 use crate::place::InlinedPlace;
 use crate::target::CpuFeatures;
 use trjit_module::{FuncIndex, TrapCode};
@@ -24,6 +25,8 @@ pub struct CompiledFunction {
     /// Starts of basic blocks, ascending, of code that holds jump tables; empty otherwise. A jump table ends where the next block begins: a
     /// reader of the code needs this to tell instructions from data. (Constants stand behind all code, and instructions point to them.)
     pub blocks: Vec<u32>,
+    /// What must hold in an instance that enters the code, ascending.
+    pub assumptions: Vec<Assumption>,
     /// CPU features beyond the base of the architecture that the code was allowed to use.
     pub features: CpuFeatures,
 }

@@ -98,9 +98,16 @@ impl CraneliftCompiler {
     fn function(&self, request: &CompileRequest<'_>, watch: Watch<'_>) -> Result<CompiledFunction, CompileError> {
         let catches = request.module.function(request.function).is_some_and(|record| record.handlers_len > 0);
         let walked = Walked::new(request.module, request.counts);
-        let translate: Translate<'_> = &|func, context, config| translate::function(request, &walked, func, context, config, None);
+        let assumptions = RefCell::default();
+        let translate: Translate<'_> = &|func, context, config| {
+            assumptions.replace(translate::function(request, &walked, func, context, config, None)?);
+            Ok(())
+        };
         let inline: Inline<'_> = &|context, config| inline::inline(request, &walked, context, config);
-        self.generate(request.settings, request.tier, catches, translate, inline, watch).map_err(|fault| fault.at(request.function))
+        let made = self.generate(request.settings, request.tier, catches, translate, inline, watch);
+        let mut made = made.map_err(|fault| fault.at(request.function))?;
+        made.assumptions = assumptions.take();
+        Ok(made)
     }
 }
 

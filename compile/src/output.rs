@@ -48,7 +48,8 @@ pub fn collect(code: &CompiledCode, func: &Function, features: CpuFeatures, plac
     blocks.sort_unstable();
     blocks.dedup();
     let align = buffer.alignment.max(ALIGN);
-    Ok(CompiledFunction { bytes: buffer.data().to_vec(), align, relocations, traps, call_sites, inlined, handlers, blocks, features })
+    let bytes = buffer.data().to_vec();
+    Ok(CompiledFunction { bytes, align, relocations, traps, call_sites, inlined, handlers, blocks, features, assumptions: Vec::new() })
 }
 
 /// Those inlined places that sites refer to, directly or through others, in their order; the sites are changed to their new numbers.

@@ -32,9 +32,16 @@ pub enum ExitBug {
     UpperHalf,
     /// The instruction before the exit seems to have been free.
     Fuel,
+    /// No call is followed by a test of what the code assumes.
+    Untested,
+    /// The test looks for another assumption.
+    OtherBit,
+    /// An index is compared with the place behind the callee's.
+    OtherIndex,
 }
 
 impl ExitBug {
+    /// Those that frames show.
     pub const ALL: &'static [ExitBug] = &[
         ExitBug::Slots,
         ExitBug::StaleLocal,
@@ -49,6 +56,9 @@ impl ExitBug {
         ExitBug::UpperHalf,
         ExitBug::Fuel,
     ];
+
+    /// Those of assumptions, which no frame shows: code goes on that should have been left, or calls another function.
+    pub const OF_ASSUMPTIONS: &'static [ExitBug] = &[ExitBug::Untested, ExitBug::OtherBit, ExitBug::OtherIndex];
 }
 
 /// Whether a compilation on this thread has that bug.

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{AllDirect, EVERYTHING, Way, defined, fixtures, module, walk};
-use trjit_code::{CompileError, CompileRequest, CompiledFunction, Compiler, CpuLevel, Entry, MadeUpCounts, Tier, place};
+use trjit_code::{CompileError, CompileRequest, CompiledFunction, Compiler, CpuLevel, Entry, MadeUpCounts, NoAssumptions, Tier, place};
 use trjit_compile::CraneliftCompiler;
 use trjit_module::wasmparser::Operator;
 use trjit_module::{FuncIndex, Module, TypeIndex};
@@ -196,7 +196,16 @@ fn everything_compiles_by_made_up_counts() {
             });
             for (entry, seed) in entries.into_iter().flat_map(|entry| (0..8).map(move |seed| (entry, seed))) {
                 let (counts, tier) = (&MadeUpCounts { seed }, if seed < 4 { Tier::Ap4 } else { Tier::T4 });
-                let request = CompileRequest { module: &module, function, tier, entry, settings, direct_calls: &AllDirect, counts };
+                let request = CompileRequest {
+                    module: &module,
+                    function,
+                    tier,
+                    entry,
+                    settings,
+                    direct_calls: &AllDirect,
+                    counts,
+                    assumptions: &NoAssumptions,
+                };
                 match compiler.compile(&request) {
                     Ok(code) => assert!(!code.bytes.is_empty()),
                     // What validation finds reachable may not be.

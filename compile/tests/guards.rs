@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use trjit_code::{BranchCounts, CompileRequest, CompiledFunction, Compiler, Entry, SiteTargets, Tier, place};
+use trjit_code::{BranchCounts, CompileRequest, CompiledFunction, Compiler, Entry, NoAssumptions, SiteTargets, Tier, place};
 use trjit_compile::CraneliftCompiler;
 use trjit_module::{FuncIndex, Module, TrapCode};
 
@@ -61,7 +61,16 @@ impl BranchCounts for Sites {
 
 fn compile(module: &Module, function: FuncIndex, tier: Tier, counts: &Sites) -> CompiledFunction {
     let settings = Way::plain(tier).settings;
-    let request = CompileRequest { module, function, tier, entry: Entry::Start, settings, direct_calls: &AllDirect, counts };
+    let request = CompileRequest {
+        module,
+        function,
+        tier,
+        entry: Entry::Start,
+        settings,
+        direct_calls: &AllDirect,
+        counts,
+        assumptions: &NoAssumptions,
+    };
     CraneliftCompiler::new().compile(&request).expect("it compiles")
 }
 

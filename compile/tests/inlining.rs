@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use trjit_code::{BranchCounts, CompileRequest, CompiledFunction, Compiler, Entry, NoCounts, SiteTargets, Tier, place};
+use trjit_code::{BranchCounts, CompileRequest, CompiledFunction, Compiler, Entry, NoAssumptions, NoCounts, SiteTargets, Tier, place};
 use trjit_compile::CraneliftCompiler;
 use trjit_module::{FuncIndex, Module, TrapCode};
 
@@ -42,7 +42,16 @@ impl BranchCounts for Entered {
 
 fn compile(module: &Module, function: FuncIndex, tier: Tier, counts: &dyn BranchCounts) -> CompiledFunction {
     let settings = Way::plain(tier).settings;
-    let request = CompileRequest { module, function, tier, entry: Entry::Start, settings, direct_calls: &AllDirect, counts };
+    let request = CompileRequest {
+        module,
+        function,
+        tier,
+        entry: Entry::Start,
+        settings,
+        direct_calls: &AllDirect,
+        counts,
+        assumptions: &NoAssumptions,
+    };
     CraneliftCompiler::new().compile(&request).expect("it compiles")
 }
 

@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use trjit_code::{BranchCounts, CompileRequest, Compiler, Entry, NoCounts, NoDirectCalls, SiteTargets, Tier};
+use trjit_code::{BranchCounts, CompileRequest, Compiler, Entry, NoAssumptions, NoCounts, NoDirectCalls, SiteTargets, Tier};
 use trjit_compile::CraneliftCompiler;
 use trjit_compile::heat::{Executed, executed};
 use trjit_module::{FuncIndex, TrapCode};
@@ -52,6 +52,7 @@ fn what_was_never_executed_stands_last() {
             settings,
             direct_calls: &NoDirectCalls,
             counts,
+            assumptions: &NoAssumptions,
         };
         let made = compiler.compile(&request).expect("it compiles");
         let loads: Vec<u32> = made.traps.iter().filter(|trap| trap.code == TrapCode::MemoryOutOfBounds).map(|trap| trap.wasm).collect();

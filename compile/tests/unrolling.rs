@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use trjit_code::{BranchCounts, CompileRequest, Compiler, Entry, NoCounts, SiteTargets, Tier};
+use trjit_code::{BranchCounts, CompileRequest, Compiler, Entry, NoAssumptions, NoCounts, SiteTargets, Tier};
 use trjit_compile::CraneliftCompiler;
 use trjit_module::{FuncIndex, TrapCode};
 
@@ -34,7 +34,16 @@ fn copies(text: &str, tier: Tier, entry: Entry, fuel: bool, counts: &dyn BranchC
     let module = module(text);
     let mut settings = Way::plain(tier).settings;
     settings.fuel = fuel;
-    let request = CompileRequest { module: &module, function: FuncIndex(0), tier, entry, settings, direct_calls: &AllDirect, counts };
+    let request = CompileRequest {
+        module: &module,
+        function: FuncIndex(0),
+        tier,
+        entry,
+        settings,
+        direct_calls: &AllDirect,
+        counts,
+        assumptions: &NoAssumptions,
+    };
     let made = CraneliftCompiler::new().compile(&request).expect("it compiles");
     made.traps.iter().filter(|trap| trap.code == TrapCode::MemoryOutOfBounds).count()
 }

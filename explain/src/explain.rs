@@ -16,7 +16,9 @@ use trjit_assemble::recording::Reading;
 use trjit_assemble::{Options, plan};
 use trjit_cache_format::{CacheFile, CodeItem, HexDigest, PlacedFunction, ProfileSource, Refusal};
 use trjit_code::place;
-use trjit_code::{CompileError, CompileRequest, CompiledFunction, Compiler, DirectCalls, Entry, InlinedPlace, Settings, Tier};
+use trjit_code::{
+    AllAssumptions, CompileError, CompileRequest, CompiledFunction, Compiler, DirectCalls, Entry, InlinedPlace, Settings, Tier,
+};
 use trjit_compile::graph::{self, What};
 use trjit_compile::{CraneliftCompiler, Stages};
 use trjit_module::fingerprint::abi_fingerprint;
@@ -281,7 +283,16 @@ impl<'a> Work<'a> {
     fn compile(&self, tier: Tier, settings: Settings, direct_calls: &Direct) -> Result<Stages, CompileError> {
         let Input { module, function, .. } = self.input;
         let counts = &self.reading.counts;
-        CraneliftCompiler::new().stages(&CompileRequest { module, function, tier, entry: Entry::Start, settings, direct_calls, counts })
+        CraneliftCompiler::new().stages(&CompileRequest {
+            module,
+            function,
+            tier,
+            entry: Entry::Start,
+            settings,
+            direct_calls,
+            counts,
+            assumptions: &AllAssumptions,
+        })
     }
 
     /// Why a cache has no code of the function.
@@ -328,6 +339,7 @@ impl<'a> Work<'a> {
         let module = self.input.module;
         let Found { tier, unit, stages, placed, table } = found;
         let features = placed.map_or(self.options.settings().features, |placed| placed.features);
+        let assumptions = stages.as_ref().map_or(&[][..], |stages| &stages.code.assumptions);
         let file = if let Subject::Cache(file) = self.input.subject { Some(file) } else { None };
         explanation.code = Some(Code {
             tier: tier.name().into(),
@@ -335,6 +347,7 @@ impl<'a> Work<'a> {
             text_offset: placed.map(|placed| placed.offset),
             features: features.iter().map(|feature| feature.name().to_string()).collect(),
             direct_callers: file.map(|file| file.edges().direct_callers(self.input.function).count() as u32),
+            assumptions: assumptions.iter().map(|assumption| assumption.to_string()).collect(),
             is_exact: stages.is_some(),
         });
         if stages.is_none() {
@@ -363,7 +376,7 @@ impl<'a> Work<'a> {
                 inlined::tree(module, heat, used.filter(|&place| place::inlined(place).is_some()).map(|place| (place, 0)), table, false)
             }
         };
-        explanation.guards = guards::guards(module, heat, &reached, &explanation.inlined);
+        explanation.guards = guards::guards(module, heat, &reached, &explanation.inlined, assumptions);
         let mut traps: BTreeMap<u8, u32> = BTreeMap::new();
         unit.traps.iter().for_each(|trap| *traps.entry(trap.code as u8).or_default() += 1);
         let message = |byte| trjit_module::TrapCode::from_byte(byte).map_or("unknown", |code| code.message());

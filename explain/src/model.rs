@@ -106,6 +106,8 @@ pub struct Code {
     pub features: Vec<String>,
     /// Functions of the cache whose code calls this one directly.
     pub direct_callers: Option<u32>,
+    /// What must hold in an instance that enters the code: of speculative code only.
+    pub assumptions: Vec<String>,
     /// Whether the compiler makes these bytes again from what was given. If not, the machine code is told by the cache's tables alone.
     pub is_exact: bool,
 }
@@ -167,6 +169,8 @@ pub struct Inlined {
 pub struct Guard {
     /// The call.
     pub wasm: u32,
+    /// The table whose index is compared; none where the reference itself is.
+    pub index_of: Option<u32>,
     /// The most frequent first.
     pub targets: Vec<GuardTarget>,
 }

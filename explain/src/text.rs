@@ -77,6 +77,9 @@ fn head(out: &mut String, explanation: &Explanation) {
         }
         let features = if code.features.is_empty() { "nothing beyond x86-64".to_string() } else { code.features.join(" ") };
         line!(out, "  may use    {features}");
+        code.assumptions.iter().for_each(|assumption| {
+            line!(out, "  assumes    {assumption}");
+        });
     }
     let fuel = if of.fuel { ", counting fuel" } else { "" };
     line!(out, "  made for   {}, memory {}{fuel}, by {}", of.cpu_level, of.memory_style, of.compiler);
@@ -186,7 +189,8 @@ fn guards(out: &mut String, explanation: &Explanation) {
             format!("{} {}{calls}", target.name, target.how)
         };
         let targets: Vec<String> = guard.targets.iter().map(target).collect();
-        line!(out, "  {:#x}  {}", guard.wasm, targets.join(", "));
+        let by = guard.index_of.map_or(String::new(), |table| format!(" by the index into table {table}"));
+        line!(out, "  {:#x}  {}{by}", guard.wasm, targets.join(", "));
     }
 }
 

@@ -67,6 +67,7 @@ fields!(
         profile_sites,
         entries_mask,
         back_edges_mask,
+        broken,
     }
 );
 fields!(

@@ -247,6 +247,25 @@ fn speculative_code_tells_where_it_leaves() {
 }
 
 #[test]
+fn guards_tell_what_they_compare_and_code_what_it_assumes() {
+    let exported = PROGRAM.replace("(table funcref", "(table (export \"t\") funcref");
+    let found = [(PROGRAM, Tier::Ap4), (PROGRAM, Tier::T4), (exported.as_str(), Tier::Ap4), (exported.as_str(), Tier::T4)].map(
+        |(program, tier)| {
+            let module = module(program);
+            let (profile, options, function) = (profile(&module), options(), FuncIndex(3));
+            let input = Input { subject: Subject::Module(&options), module: &module, function, profile: Some(&profile), tier: Some(tier) };
+            let found = explain(input).expect("it can be explained");
+            let [guard] = &found.guards[..] else { panic!("{:?}", found.guards) };
+            let code = found.code.as_ref().expect("it has code");
+            assert_eq!(text(&found, ALL).contains("by the index into table 0"), guard.index_of.is_some());
+            assert_eq!(text(&found, ALL).contains("  assumes    table 0 holds what it begins with"), !code.assumptions.is_empty());
+            (guard.index_of, code.assumptions.len())
+        },
+    );
+    assert_eq!(found, [(Some(0), 0), (Some(0), 0), (None, 0), (Some(0), 1)]);
+}
+
+#[test]
 fn json_has_its_keys() {
     let module = module(PROGRAM);
     let profile = profile(&module);

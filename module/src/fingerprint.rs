@@ -69,7 +69,7 @@ macro_rules! describe {
 pub const ABI_FINGERPRINT: Digest = {
     let mut out = Lanes::new();
     describe! { out,
-        VmHeader { magic, callee, store, image_base, jump_table, lazy_stub, builtins, type_ids, func_types, trampolines, instance, func_refs, func_ref_base, profile_entries, profile_branches, profile_sites, entries_mask, back_edges_mask }
+        VmHeader { magic, callee, store, image_base, jump_table, lazy_stub, builtins, type_ids, func_types, trampolines, instance, func_refs, func_ref_base, profile_entries, profile_branches, profile_sites, entries_mask, back_edges_mask, broken }
         VmStore { stack_limit, entry_sp, exit_fp, exit_pc, unwind, interrupt, trap_code, trap_pc, trap_fp, exn_tag, exn_payload, exn_ref, tail_vmctx, tail_code, tail_args, tail_function, fuel, exit_slots, exit_place, exit_spent, exit_of, exit_pending, exit_code, reserved }
         VmMemoryRef { base, definition }
         VmMemory { base, len }

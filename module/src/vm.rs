@@ -105,6 +105,8 @@ pub struct VmHeader {
     /// Code of tiers T2 and T3 asks for the next tier when a counter (of entries; of a branch back to a loop) has no bit of this mask set.
     pub entries_mask: u32,
     pub back_edges_mask: u32,
+    /// The assumptions about this instance that have broken, a bit each: speculative code that was made under one tests it behind calls.
+    pub broken: u64,
 }
 
 /// `VmHeader::magic`: "vmct".
@@ -129,6 +131,7 @@ pub mod header {
     pub const PROFILE_SITES: usize = offset_of!(VmHeader, profile_sites);
     pub const ENTRIES_MASK: usize = offset_of!(VmHeader, entries_mask);
     pub const BACK_EDGES_MASK: usize = offset_of!(VmHeader, back_edges_mask);
+    pub const BROKEN: usize = offset_of!(VmHeader, broken);
 }
 
 /// What all instances of a store share.

@@ -2,6 +2,7 @@
 //!
 //! Fresh code and cached code go through the same place: code is in the image before a trampoline or an entry names it.
 
+use crate::assumptions::{self, Broken};
 use crate::batch::{self, Batch};
 use crate::engine::Engine;
 use crate::error::Error;
@@ -9,6 +10,7 @@ use crate::events::{CompilationEvent, Task};
 use crate::exits::{Exits, TakenExit, WithExits};
 use crate::jit;
 use crate::ladder::{self, Gathered, Ladder, Rung};
+use crate::planted::{self, WatchBug};
 use crate::queue::Heat;
 use crate::spool::{LeavesAtEnd, Spooled};
 use crate::sys::{self, Registration};
@@ -157,6 +159,7 @@ pub(crate) struct ModuleCode {
     /// None where what gets hot is compiled once.
     ladder: Option<Ladder>,
     exits: Exits,
+    broken: Broken,
     /// Of earlier runs.
     counts: OnceLock<Arc<dyn BranchCounts + Send>>,
     state: Mutex<State>,
@@ -167,13 +170,33 @@ struct State {
     /// The living instances.
     instances: Vec<Attached>,
     /// Functions compiled in this process.
-    installed: HashMap<FuncIndex, (Rung, i32)>,
+    installed: HashMap<FuncIndex, InstalledCode>,
     /// Functions that have no such code, and will get none.
     failed: HashSet<(FuncIndex, Rung)>,
     /// Of loops and bridges.
     entries: HashMap<(Purpose, Rung), EntryCode>,
     /// Of those whose code was asked for.
     entry_heat: HashMap<(Purpose, Rung), Heat>,
+}
+
+impl State {
+    /// Has all instances enter a function at that offset in the image; 0: nowhere.
+    fn put_into_tables(&self, function: FuncIndex, offset: i32) {
+        for instance in &self.instances {
+            // SAFETY: instances are detached before they go; their tables have an entry for each function of the module.
+            unsafe { install(instance.jump_table.load(Ordering::Relaxed), function, offset) };
+        }
+    }
+}
+
+/// The best code of a function that was compiled in this process.
+#[derive(Clone, Copy)]
+struct InstalledCode {
+    rung: Rung,
+    /// In the image.
+    offset: i32,
+    /// The bits of what it assumes of instances.
+    assumes: u64,
 }
 
 /// An instance of the module.
@@ -277,6 +300,7 @@ impl ModuleCode {
             recording,
             ladder: (engine.tunables().tiered && !engine.records()).then(Ladder::default),
             exits: Exits::default(),
+            broken: Broken::default(),
             counts: OnceLock::new(),
             state: Mutex::default(),
             module,
@@ -428,9 +452,9 @@ impl ModuleCode {
             // SAFETY: `vmctx` is an instance's, which is detached before it goes.
             unsafe { name_counters(vmctx, counts) };
         }
-        for (&function, &(_, offset)) in &state.installed {
+        for (&function, code) in &state.installed {
             // SAFETY: the table has an entry for each function of the module.
-            unsafe { install(table.as_ptr(), function, offset) };
+            unsafe { install(table.as_ptr(), function, code.offset) };
         }
         state.instances.push(Attached { jump_table: AtomicPtr::new(table.as_ptr()), vmctx: AtomicPtr::new(vmctx) });
     }
@@ -497,7 +521,7 @@ impl ModuleCode {
 
     /// Whether a function was compiled in this process, and so high.
     pub fn has_installed(&self, function: FuncIndex, rung: Rung) -> bool {
-        self.lock().installed.get(&function).is_some_and(|installed| installed.0 >= rung)
+        self.lock().installed.get(&function).is_some_and(|installed| installed.rung >= rung)
     }
 
     /// Whether that code of a function could not be made.
@@ -508,6 +532,32 @@ impl ModuleCode {
     /// Where what gets hot climbs: by what it counts.
     pub fn ladder(&self) -> Option<&Ladder> {
         self.ladder.as_ref()
+    }
+
+    /// The assumptions that broke.
+    pub fn broken(&self) -> &Broken {
+        &self.broken
+    }
+
+    /// Assumptions broke: what was made under them leaves the jump tables. Returns the functions, ascending.
+    pub fn withdraw(&self, broken: u64) -> Vec<FuncIndex> {
+        let mut state = self.lock();
+        self.broken.add(broken);
+        let mut withdrawn: Vec<FuncIndex> =
+            state.installed.extract_if(|_, code| code.assumes & broken != 0).map(|(function, _)| function).collect();
+        withdrawn.sort_unstable();
+        for &function in &withdrawn {
+            let below = self.cached_code(function).unwrap_or(0);
+            if !planted::has(WatchBug::Entered) {
+                state.put_into_tables(function, below);
+            }
+        }
+        withdrawn
+    }
+
+    /// Offset of a function's code in the cache, where it has some that is used.
+    fn cached_code(&self, function: FuncIndex) -> Option<i32> {
+        self.cache.as_ref().filter(|_| self.recording.is_none())?.file().jump_table().get(function.index()).copied()
     }
 
     /// The side exits of its code so far.
@@ -572,8 +622,12 @@ impl ModuleCode {
                 return;
             }
         };
-        self.install(units, &offsets);
+        let late = self.install(units, &offsets);
         for ((task, unit), &offset) in units.iter().zip(&offsets) {
+            if late.contains(task) {
+                self.tell(|| CompilationEvent::Failed { task: *task, reason: "what it assumes broke while it was made" });
+                continue;
+            }
             // SAFETY: so many bytes were published at this offset; they can be read, are never written, and live as long as the image.
             let code = unsafe { std::slice::from_raw_parts(self.address(offset), unit.bytes.len()) };
             self.tell(|| CompilationEvent::Installed { task: *task, code });
@@ -584,12 +638,11 @@ impl ModuleCode {
     pub fn direct_target(&self, function: FuncIndex) -> Option<i32> {
         let defined = self.module.defined_index(function)?;
         let fresh = self.callable.get().map(|all| all[defined.index()].load(Ordering::Acquire));
-        let cached = || self.cache.as_ref().filter(|_| self.recording.is_none())?.file().jump_table().get(function.index()).copied();
-        fresh.filter(|&offset| offset != 0).or_else(cached).filter(|&offset| offset != 0)
+        fresh.filter(|&offset| offset != 0).or_else(|| self.cached_code(function)).filter(|&offset| offset != 0)
     }
 
-    /// Makes published code reachable.
-    fn install(&self, units: &[(Task, CompiledFunction)], offsets: &[i32]) {
+    /// Makes published code reachable, but for functions that assume what broke while they were made, which it returns: those may be asked for again.
+    fn install(&self, units: &[(Task, CompiledFunction)], offsets: &[i32]) -> Vec<Task> {
         let placed = || units.iter().map(|(task, _)| task.purpose).zip(offsets.iter().copied());
         for (purpose, offset) in placed() {
             match purpose {
@@ -605,14 +658,23 @@ impl ModuleCode {
                 callable[defined.index()].store(offset, Ordering::Release);
             }
         }
+        let mut late = Vec::new();
         let mut state = self.lock();
         if units.iter().any(|(task, _)| Rung::of(task.tier) < Rung::Last) {
             self.name_counters(&state);
         }
-        for ((task, _), &offset) in units.iter().zip(offsets) {
+        for ((task, unit), &offset) in units.iter().zip(offsets) {
             let (purpose, rung) = (task.purpose, Rung::of(task.tier));
             match purpose {
-                Purpose::Function(function) => self.install_function(&mut state, function, rung, offset),
+                Purpose::Function(function) => {
+                    let assumes = assumptions::bits(&unit.assumptions);
+                    if self.broken.has_any_of(assumes) && !planted::has(WatchBug::Installed) {
+                        self.forget_request(rung, function);
+                        late.push(*task);
+                        continue;
+                    }
+                    self.install_function(&mut state, function, InstalledCode { rung, offset, assumes });
+                }
                 Purpose::Loop(..) | Purpose::Bridge(..) => {
                     state.entries.insert((purpose, rung), EntryCode::Ready(offset));
                     state.entry_heat.remove(&(purpose, rung));
@@ -620,23 +682,29 @@ impl ModuleCode {
                 Purpose::ToNative(_) | Purpose::ToInterpreter(_) | Purpose::TailToNative(_) => {}
             }
         }
+        late
     }
 
     /// Puts a function into the jump tables, unless something higher is there.
-    fn install_function(&self, state: &mut State, function: FuncIndex, rung: Rung, offset: i32) {
-        let below = state.installed.get(&function).map(|installed| installed.0);
-        if below.is_some_and(|below| below > rung) {
+    fn install_function(&self, state: &mut State, function: FuncIndex, code: InstalledCode) {
+        let below = state.installed.get(&function).map(|installed| installed.rung);
+        if below.is_some_and(|below| below > code.rung) {
             return;
         }
-        match rung {
+        match code.rung {
             Rung::Last => self.exits.arrived(function),
             Rung::Counting if below == Some(Rung::Light) => ladder::forget_light_counts(self, function),
             Rung::Counting | Rung::Light => {}
         }
-        state.installed.insert(function, (rung, offset));
-        for instance in &state.instances {
-            // SAFETY: instances are detached before they go; their tables have an entry for each function of the module.
-            unsafe { install(instance.jump_table.load(Ordering::Relaxed), function, offset) };
+        state.installed.insert(function, code);
+        state.put_into_tables(function, code.offset);
+    }
+
+    /// Has the next request for a function's code be as the first one.
+    fn forget_request(&self, rung: Rung, function: FuncIndex) {
+        let requested = self.requested[rung as usize].get().zip(self.module.defined_index(function));
+        if let Some(place) = requested.and_then(|(requested, defined)| requested.get(defined.index())) {
+            place.store(0, Ordering::Relaxed);
         }
     }
 

@@ -7,6 +7,7 @@ use crate::exception::{self, TagInner};
 use crate::instance::{ImportedFunction, InstanceInner, memory_ref};
 use crate::matching::canonical;
 use crate::memory::MemoryInner;
+use crate::planted::{self, WatchBug};
 use crate::store::StoreInner;
 use crate::sys::{self, MemoryError};
 use crate::table::TableInner;
@@ -50,6 +51,10 @@ pub(crate) unsafe fn instantiate(
     unsafe {
         if !crate::limits::allows_instance(store) {
             return Err(Error::Resource { what: "instance", detail: "the store's limiter refuses one more".to_string() });
+        }
+        // The instance's code will write to them as to its own.
+        if !planted::has(WatchBug::UnwatchedLinks) {
+            imports.tables.iter().for_each(|&table| (*table).changes());
         }
         let mut instance = allocate(store, code, imports)?;
         define_memories(store, &mut instance, limits)?;
@@ -214,6 +219,7 @@ unsafe fn fill_vmctx(store: *mut StoreInner, instance: &mut InstanceInner) {
         profile_sites,
         entries_mask: mask(tunables.profile_calls),
         back_edges_mask: mask(tunables.profile_loops),
+        broken: 0,
     };
     // SAFETY: the layout's offsets lie in the vmctx, and nothing runs yet.
     unsafe {

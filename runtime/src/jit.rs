@@ -9,7 +9,7 @@ use crate::ladder::{self, Rung};
 use crate::queue::{Heat, Job};
 use std::sync::Arc;
 use std::time::Duration;
-use trjit_code::{CompileError, CompileRequest, CompiledFunction, Entry, Tier};
+use trjit_code::{Assumptions, CompileError, CompileRequest, CompiledFunction, Entry, NoAssumptions, Tier};
 use trjit_module::FuncIndex;
 
 /// Makes a crossing on another thread, and waits for it.
@@ -86,7 +86,10 @@ fn translate(code: &ModuleCode, task: Task, batch: &Batch<'_>) -> Option<Result<
     let function = |function, entry| {
         let tier = task.tier.unwrap_or(Tier::Ap4);
         let direct_calls = &Reachable { code, batch, task };
-        compiler.compile(&CompileRequest { module, function, tier, entry, settings, direct_calls, counts: &counts })
+        // Whatever a compiler makes of it: code of other tiers can be called directly.
+        let may_assume = tier == Tier::T4 && code.engine().tunables().assume;
+        let assumptions: &dyn Assumptions = if may_assume { code.broken() } else { &NoAssumptions };
+        compiler.compile(&CompileRequest { module, function, tier, entry, settings, direct_calls, counts: &counts, assumptions })
     };
     Some(match task.purpose {
         Purpose::Function(index) => function(index, Entry::Start),

@@ -10,6 +10,7 @@
 #![warn(missing_docs)]
 
 mod activation;
+mod assumptions;
 mod backtrace;
 mod batch;
 mod builtins;
@@ -43,6 +44,7 @@ mod matching;
 mod memory;
 mod memory_handle;
 mod offers;
+mod planted;
 mod profiling;
 mod queue;
 mod references;
@@ -78,6 +80,8 @@ pub use interp::frame_log::{FrameHook, ShownFrame};
 pub use limits::ResourceLimiter;
 pub use linker::{InstancePre, Linker};
 pub use memory_handle::{Memory, MemoryAccessError, MemoryType};
+#[cfg(feature = "planted-bugs")]
+pub use planted::WatchBug;
 pub use profiling::ProfileError;
 pub use spool::{DEFAULT_WORKLOAD, SPOOL_VARIABLE, WORKLOAD_VARIABLE};
 pub use store::Store;

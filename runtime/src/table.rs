@@ -3,6 +3,7 @@
 //! Fresh elements are zero pages, and 0 stands for what the element begins with: null, or what the segments of the defining instance say where its table is filled
 //! lazily. Compiled code and the interpreter ask for the reference when they meet a 0; operations on ranges fill what they read.
 
+use crate::assumptions;
 use crate::instance::InstanceInner;
 use crate::sys::{MemoryError, ReservedArray};
 use trjit_module::ValType;
@@ -18,7 +19,7 @@ pub(crate) struct TableInner {
     pub definition: VmTable,
     /// Canonical: types of functions by the engine's numbers.
     pub element: ValType,
-    /// [`TableRecord::flags`].
+    /// Those of [`TableRecord::flags`] that are part of its type.
     pub flags: u32,
     pub declared_max: Option<u64>,
     max: u64,
@@ -38,8 +39,15 @@ impl TableInner {
         let max = declared_max.unwrap_or(MAX_ELEMENTS).min(limit.unwrap_or(MAX_ELEMENTS)).min(MAX_ELEMENTS);
         let elements = ReservedArray::new("a table", max.max(record.min) as usize)?;
         let definition = VmTable { elements: elements.base(), len: 0 };
-        let mut table =
-            TableInner { elements, definition, element, flags: record.flags, declared_max, max: max.max(record.min), source: None };
+        let mut table = TableInner {
+            elements,
+            definition,
+            element,
+            flags: record.flags & TableRecord::TABLE64,
+            declared_max,
+            max: max.max(record.min),
+            source: None,
+        };
         table.grow(record.min, 0);
         Ok(table)
     }
@@ -54,6 +62,14 @@ impl TableInner {
     /// The instance lives as long as this table, and is of the same store.
     pub unsafe fn fill_lazily(&mut self, instance: *mut InstanceInner, table: u32) {
         self.source = Some((instance, table));
+    }
+
+    /// Before somebody else than the defining module changes an element, and when others can from now on: whoever relies on what the table begins with is told.
+    pub fn changes(&mut self) {
+        if let Some((instance, table)) = self.source {
+            // SAFETY: by the contract of `fill_lazily`; guests wait, and nobody uses the instance while its table is changed.
+            assumptions::table_changes(unsafe { &mut *instance }, table);
+        }
     }
 
     /// The elements as they are stored: 0 where one is not filled yet.

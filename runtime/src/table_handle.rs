@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::handle::Handle;
 use crate::host_module;
 use crate::limits;
+use crate::planted::{self, WatchBug};
 use crate::table::{self, TableInner};
 use crate::value::Val;
 use trjit_module::flat::TableRecord;
@@ -98,8 +99,8 @@ impl Table {
     pub fn fill(&self, store: &mut impl AsContextMut, start: u64, value: Val, len: u64) -> Result<(), Error> {
         check(store, ValType::Ref(self.element(store)), value)?;
         let [reference, _] = value.to_raw(store);
-        let elements = self.elements(store);
-        let range = range(start, len, elements.len())?;
+        let range = range(start, len, self.elements(store).len())?;
+        let elements = self.elements_to_change(store);
         elements[range].fill(table::encode(reference));
         Ok(())
     }
@@ -113,8 +114,8 @@ impl Table {
         range(from_index, len, from.elements(store).len())?;
         // SAFETY: tables live as long as their store, which is borrowed mutably.
         let copied = unsafe { (*from.inner.pointer(store)).filled(from_index, len) }.map_or_else(Vec::new, |elements| elements.to_vec());
-        let elements = to.elements(store);
-        let target = range(to_index, len, elements.len())?;
+        let target = range(to_index, len, to.elements(store).len())?;
+        let elements = to.elements_to_change(store);
         elements[target].copy_from_slice(&copied);
         Ok(())
     }
@@ -135,6 +136,14 @@ impl Table {
     fn elements<'a>(&self, store: &'a mut impl AsContextMut) -> &'a mut [u64] {
         // SAFETY: tables live as long as their store, which is borrowed mutably.
         unsafe { (*self.inner.pointer(store)).stored() }
+    }
+
+    fn elements_to_change<'a>(&self, store: &'a mut impl AsContextMut) -> &'a mut [u64] {
+        if !planted::has(WatchBug::UnwatchedTables) {
+            // SAFETY: tables live as long as their store, which is borrowed mutably.
+            unsafe { (*self.inner.pointer(store)).changes() };
+        }
+        self.elements(store)
     }
 
     pub(crate) fn inner(&self) -> &Handle<TableInner> {

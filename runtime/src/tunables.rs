@@ -118,6 +118,8 @@ tunables! {
     light_queue: usize = 1000, "compilations";
     /// Whether code compiled in the process is speculative (tier T4) where counts of earlier runs are given; it leaves for the interpreter where they say that nothing is executed.
     speculate: bool = false, "y or n";
+    /// Whether speculative code is made under assumptions about instances, which are watched: so far that tables that only others can change last.
+    assume: bool = true, "y or n";
     /// Side exits to one place before code that goes on from there, a bridge, is asked for.
     bridge_threshold: u32 = 100, "exits";
     /// Side exits of one function's code before that is compiled anew, by counts that have the exits in them.

@@ -35,7 +35,7 @@ pub struct Compared {
 impl Written<'_> {
     /// Compares a unit with its second compilation, and reads its instructions.
     pub fn compare(&self, placed: &PlacedFunction, compiled: &CompiledFunction) -> Compared {
-        // The tier was held against the plan. Exhaustive: what a unit gets beside these does not compile until it is compared, too.
+        // The tier was held against the plan, and code under assumptions was refused when it was compiled. Exhaustive: what a unit gets beside these does not compile until it is compared, too.
         let PlacedFunction { offset, len, what, tier: _, features } = *placed;
         let CompiledFunction {
             bytes: _,
@@ -46,6 +46,7 @@ impl Written<'_> {
             inlined: _,
             handlers: _,
             blocks: _,
+            assumptions: _,
             features: expected,
         } = compiled;
         // The reader checked the functions' places against the text.

@@ -26,7 +26,7 @@ use serde::Serialize;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Instant;
 use trjit_cache_format::{Architecture, CacheFile, CodeItem, Edge, PlacedFunction, SectionId, memory};
-use trjit_code::{CompileError, CompileRequest, CompiledFunction, Compiler, DirectCalls, Entry, LAZY_STUB_CODE};
+use trjit_code::{CompileError, CompileRequest, CompiledFunction, Compiler, DirectCalls, Entry, LAZY_STUB_CODE, NoAssumptions};
 use trjit_module::memory_image::Imaged;
 use trjit_module::{FuncIndex, Module, TypeIndex};
 use trjit_trace::Profile;
@@ -297,7 +297,16 @@ impl<'a> Check<'a> {
         match what {
             CodeItem::Function(function) => {
                 let (tier, direct_calls, counts) = (planned.tier, &self.in_file, &self.counts);
-                compiler.compile(&CompileRequest { module, function, tier, entry: Entry::Start, settings, direct_calls, counts })
+                compiler.compile(&CompileRequest {
+                    module,
+                    function,
+                    tier,
+                    entry: Entry::Start,
+                    settings,
+                    direct_calls,
+                    counts,
+                    assumptions: &NoAssumptions,
+                })
             }
             CodeItem::ToNative(ty) => compiler.to_native(module, ty, settings),
             CodeItem::ToInterpreter(ty) => compiler.to_interpreter(module, ty, settings),

@@ -13,11 +13,12 @@
 use super::Translator;
 use super::calls::Callee;
 use crate::fault::{Fault, Res};
+use crate::planted::{self, ExitBug};
 use crate::targets::{self, Expected};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value};
 use trjit_module::vm::header;
-use trjit_module::{Changers, FuncIndex, TypeIndex};
+use trjit_module::{Changers, FuncIndex, Module, TypeIndex};
 
 /// How the value that tells the callee holds a reference.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -80,12 +81,14 @@ impl Translator<'_, '_> {
 
     /// Whether the index into a table tells all callees that are expected of the current call.
     pub(super) fn index_tells(&mut self, ty: TypeIndex, table: u32) -> bool {
-        let module = self.env.module;
-        if module.changers(table) != Changers::Nobody {
-            return false;
+        match self.env.module.changers(table) {
+            Changers::Nobody => {
+                let Expected { functions, .. } = self.expected_callees(ty);
+                are_told_by_index(self.env.module, table, &functions)
+            }
+            Changers::Others => self.reliance.relies(self.position),
+            Changers::Anyone => false,
         }
-        let Expected { functions, .. } = self.expected_callees(ty);
-        !functions.is_empty() && functions.iter().all(|&function| module.only_index_of(table, function).is_some())
     }
 
     fn expected_callees(&mut self, ty: TypeIndex) -> Expected {
@@ -108,6 +111,7 @@ impl Translator<'_, '_> {
             Form::Index { table } => {
                 let index = self.env.module.only_index_of(table, function);
                 let index = index.ok_or_else(|| Fault::internal(format!("function {function} is not at one place of table {table}")))?;
+                let index = index + u64::from(planted::has(ExitBug::OtherIndex));
                 let ty = self.b.func.dfg.value_type(call.told);
                 self.b.ins().iconst(ty, index as i64)
             }
@@ -145,4 +149,9 @@ impl Translator<'_, '_> {
         let args: Vec<BlockArg> = results.into_iter().map(BlockArg::Value).collect();
         self.b.ins().jump(block, &args);
     }
+}
+
+/// Whether there are such functions, and each is at one place of the table.
+pub(super) fn are_told_by_index(module: &Module, table: u32, functions: &[FuncIndex]) -> bool {
+    !functions.is_empty() && functions.iter().all(|&function| module.only_index_of(table, function).is_some())
 }

@@ -22,6 +22,7 @@ mod locals;
 mod memory;
 mod numeric;
 mod operators;
+mod reliance;
 mod simd;
 mod tables;
 mod unroll;
@@ -33,6 +34,7 @@ use self::exceptions::TryScope;
 use self::exits::{Exits, Shared};
 use self::landing::Landing;
 use self::locals::Locals;
+use self::reliance::Reliance;
 use self::unroll::{Start, Walk};
 use crate::env::Env;
 use crate::fault::{Fault, Res};
@@ -47,7 +49,7 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use std::cell::RefCell;
 use std::ops::Range;
 use trjit_code::place::INLINED;
-use trjit_code::{CompileRequest, Entry, InlinedPlace};
+use trjit_code::{Assumption, CompileRequest, Entry, InlinedPlace};
 use trjit_module::vm::ended;
 use trjit_module::{FuncIndex, FuncType};
 use wasmparser::{FunctionBody, Operator, OperatorsReader};
@@ -83,6 +85,8 @@ pub struct Translator<'a, 'b> {
     exits: Option<Exits<'a>>,
     /// What the exits so far share.
     shared: Shared,
+    /// What the code assumes of the instance.
+    reliance: Reliance,
     locals: Locals,
     stack: Vec<Value>,
     /// For each position of the operand stack: variables that hold values below a frame where code may land.
@@ -129,7 +133,7 @@ pub struct Caller<'a> {
     pub places: &'a RefCell<Vec<InlinedPlace>>,
 }
 
-/// Fills `func` with the request's IR; with a caller the body's instructions have places of their own.
+/// Fills `func` with the request's IR; with a caller the body's instructions have places of their own. Returns what the code assumes of the instance.
 pub fn function<'a>(
     request: &CompileRequest<'a>,
     walked: &Walked<'_>,
@@ -137,7 +141,7 @@ pub fn function<'a>(
     context: &mut FunctionBuilderContext,
     config: TargetFrontendConfig,
     caller: Option<Caller<'a>>,
-) -> Res<()> {
+) -> Res<Vec<Assumption>> {
     let module = request.module;
     let record = module.function(request.function).ok_or_else(|| Fault::internal("it has no body"))?;
     let ty = module.func_type(module.type_of(request.function));
@@ -158,6 +162,7 @@ pub fn function<'a>(
         landing: None,
         exits: Exits::of(request),
         shared: Shared::default(),
+        reliance: Reliance::default(),
         locals: Locals::none(),
         stack: Vec::new(),
         stack_variables: Vec::new(),
@@ -180,12 +185,15 @@ pub fn function<'a>(
     };
     let types = local_types(ty, &body)?;
     translator.declare_locals(request.tier, &types);
+    translator.look_for_reliance()?;
     match request.entry {
         Entry::Start => translator.enter_at_start(&types, first)?,
         Entry::At(offset) => translator.enter_at(&types, offset)?,
     }
     translator.body(body.get_operators_reader()?)?;
-    translator.finish(config)
+    let assumptions = translator.reliance.assumptions();
+    translator.finish(config)?;
+    Ok(assumptions)
 }
 
 /// Types of parameters and declared locals.
@@ -270,7 +278,9 @@ impl<'a> Translator<'a, '_> {
         self.set_position(position as u32);
         self.count_fuel(position)?;
         self.unrolled = self.start_of_unrolled(walk, &operator, position as u32)?;
-        self.operator(&operator, walk.reader.original_position() as u32)
+        let after = walk.reader.original_position() as u32;
+        self.operator(&operator, after)?;
+        self.test_assumptions(&operator, after)
     }
 
     /// Code may enter here, or leave.

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 use trjit_code::{
-    CompileError, CompileRequest, CompiledFunction, Compiler, CpuLevel, DirectCalls, Entry, MemoryStyle, NoCounts, NoDirectCalls, Settings,
-    Tier,
+    CompileError, CompileRequest, CompiledFunction, Compiler, CpuLevel, DirectCalls, Entry, MemoryStyle, NoAssumptions, NoCounts,
+    NoDirectCalls, Settings, Tier,
 };
 use trjit_compile::CraneliftCompiler;
 use trjit_module::wasmparser::Operator;
@@ -63,6 +63,7 @@ impl Way {
             settings: self.settings,
             direct_calls,
             counts: &NoCounts,
+            assumptions: &NoAssumptions,
         })
     }
 }

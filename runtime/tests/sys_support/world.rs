@@ -78,6 +78,7 @@ impl World {
             profile_sites: ptr::null_mut(),
             entries_mask: 0,
             back_edges_mask: 0,
+            broken: 0,
         }
     }
 
