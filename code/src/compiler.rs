@@ -89,6 +89,11 @@ pub trait BranchCounts: Sync {
     fn leaves(&self, _function: FuncIndex, _position: u32, executed: u64) -> bool {
         executed == 0
     }
+
+    /// Whether speculative code of a function makes an assumption by which so many calls get cheaper, and behind so many calls (each an execution) there is a test.
+    fn is_worth_tests(&self, _function: FuncIndex, cheaper: u64, tested: u64) -> bool {
+        cheaper > tested
+    }
 }
 
 /// The callees of an indirect call site.

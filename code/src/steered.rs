@@ -57,6 +57,11 @@ impl BranchCounts for MadeUpCounts {
         let count = |target: u32| 1 << 39 | mixed(number ^ u64::from(target)) >> 25;
         SiteTargets { calls, functions: functions.map(|target| (FuncIndex(target), count(target))).collect() }
     }
+
+    /// In half of the functions, whatever the counts say.
+    fn is_worth_tests(&self, function: FuncIndex, _cheaper: u64, _tested: u64) -> bool {
+        self.number(function, u32::MAX - 1).is_multiple_of(2)
+    }
 }
 
 impl MadeUpCounts {
@@ -93,6 +98,10 @@ impl BranchCounts for ScatteredExits {
         MadeUpCounts { seed: !self.seed }.number(function, position).is_multiple_of(self.one_in)
     }
 
+    fn is_worth_tests(&self, _function: FuncIndex, _cheaper: u64, _tested: u64) -> bool {
+        true
+    }
+
     fn targets(&self, function: FuncIndex, site: u32) -> SiteTargets {
         MadeUpCounts { seed: self.seed }.targets(function, site)
     }
@@ -119,6 +128,10 @@ impl BranchCounts for Beside<'_> {
 
     fn leaves(&self, function: FuncIndex, position: u32, executed: u64) -> bool {
         self.made_up.leaves(function, position, executed)
+    }
+
+    fn is_worth_tests(&self, function: FuncIndex, cheaper: u64, tested: u64) -> bool {
+        self.made_up.is_worth_tests(function, cheaper, tested)
     }
 
     fn targets(&self, function: FuncIndex, site: u32) -> SiteTargets {

@@ -3,9 +3,12 @@
 mod common;
 
 use common::*;
-use trjit_code::{BranchCounts, CompileRequest, CompiledFunction, Compiler, Entry, NoAssumptions, SiteTargets, Tier, place};
+use trjit_code::{
+    AllAssumptions, Assumption, Assumptions, BranchCounts, CompileRequest, CompiledFunction, Compiler, Entry, NoAssumptions, SiteTargets,
+    Tier, place,
+};
 use trjit_compile::CraneliftCompiler;
-use trjit_module::{FuncIndex, Module, TrapCode};
+use trjit_module::{FuncIndex, Module, TableIndex, TrapCode};
 
 /// Callees of one type, one of another type, an imported one, and callers in every way. `$big` is too large for a body to be put in place of a call.
 fn program() -> Module {
@@ -54,7 +57,8 @@ impl BranchCounts for Sites {
     }
 
     fn targets(&self, _function: FuncIndex, site: u32) -> SiteTargets {
-        assert_eq!(site, 0, "each caller has one site");
+        // Those of one function are alike.
+        assert!(site < 3, "there is no site {site}");
         SiteTargets { calls: self.calls, functions: self.functions.clone() }
     }
 }
@@ -176,4 +180,38 @@ fn an_index_tells_the_callee_of_a_table_that_lasts() {
     for fields in ["(elem (i32.const 3) func $big $big)", "(elem (i32.const 3) func $site) (elem declare func $big)"] {
         assert_eq!(code(&format!("(table 8 funcref) {fields}")), by_element, "{fields}");
     }
+}
+
+#[test]
+fn speculative_code_assumes_that_tables_last_where_that_is_worth_its_tests() {
+    const SITE: &str = "(drop (call_indirect (type $unary) (local.get 0) (local.get 0)))";
+    let big = "(i32.store (local.get 0) (i32.load (i32.const 100000)))".repeat(50);
+    let compiled = |table: &str, body: &str, tier: Tier, assumptions: &dyn Assumptions| {
+        let text = format!(
+            "(module (type $unary (func (param i32) (result i32))) (memory 1) (tag $tag) (table {table} 8 funcref) (elem (i32.const 3) func $big)
+               (func $big (type $unary) {big} (local.get 0)) (func $other (param i32) {big})
+               (func (param i32) {body}))"
+        );
+        let counts = Sites { calls: 5000, functions: vec![(FuncIndex(0), 5000)] };
+        let settings = Way::plain(tier).settings;
+        let (module, function, entry) = (module(&text), FuncIndex(2), Entry::Start);
+        let request =
+            CompileRequest { module: &module, function, tier, entry, settings, direct_calls: &AllDirect, counts: &counts, assumptions };
+        CraneliftCompiler::new().compile(&request).expect("it compiles")
+    };
+    let exported = "(export \"t\")";
+    let assumes = |body: &str| !compiled(exported, body, Tier::T4, &AllAssumptions).assumptions.is_empty();
+    assert_eq!(compiled(exported, SITE, Tier::T4, &AllAssumptions).assumptions, [Assumption::TableLasts(TableIndex(0))]);
+    for (table, tier, assumptions) in
+        [(exported, Tier::Ap4, &AllAssumptions as &dyn Assumptions), (exported, Tier::T4, &NoAssumptions), ("", Tier::T4, &AllAssumptions)]
+    {
+        assert_eq!(compiled(table, SITE, tier, assumptions).assumptions, [], "{table} {tier:?}");
+    }
+    let other = "(call $other (local.get 0))";
+    assert!(assumes(&format!("{SITE} {other} {other}")), "nothing is called before it");
+    assert!(!assumes(&format!("{other} {SITE}")), "as many tests as guards");
+    assert!(assumes(&format!("{SITE} {SITE} {SITE}")), "fewer tests than guards");
+    assert!(!assumes(&format!("(loop $l {SITE} (br_if $l (local.get 0)))")), "it follows upon itself");
+    assert!(assumes(&format!("(block {SITE} (loop $l {other} (br_if $l (local.get 0))))")));
+    assert!(!assumes(&format!("(block (try_table (catch $tag 0) {SITE}))")), "functions that catch");
 }

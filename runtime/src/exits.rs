@@ -168,6 +168,10 @@ impl BranchCounts for WithExits<'_> {
     fn leaves(&self, function: FuncIndex, position: u32, executed: u64) -> bool {
         self.counted().leaves(function, position, executed)
     }
+
+    fn is_worth_tests(&self, function: FuncIndex, cheaper: u64, tested: u64) -> bool {
+        self.counted().is_worth_tests(function, cheaper, tested)
+    }
 }
 
 /// An exit was taken: code that goes on from there, or null.

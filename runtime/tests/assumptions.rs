@@ -207,6 +207,10 @@ impl BranchCounts for Counts {
     fn leaves(&self, _function: FuncIndex, _position: u32, _executed: u64) -> bool {
         false
     }
+
+    fn is_worth_tests(&self, _function: FuncIndex, _cheaper: u64, _tested: u64) -> bool {
+        true
+    }
 }
 
 /// An engine, and how often it withdrew code since something was assumed.
@@ -215,18 +219,24 @@ struct World {
     withdrawn: Arc<AtomicU64>,
 }
 
-/// What two calls of the program bring, and how many side exits they took. `early` links the table before anything is called.
-fn run(world: &World, counts: Option<u64>, change: Change, at: u32) -> (Vec<Result<i32, String>>, u32, u64) {
+/// What two calls of the program bring, how often the host was called, and how many side exits there were.
+type Outcome = (Vec<Result<i32, String>>, u32, u64);
+
+fn run(world: &World, counts: Option<u64>, change: Change, at: u32) -> Outcome {
     let module = Module::new(&world.engine, wat::parse_str(PROGRAM).unwrap()).unwrap();
     if let Some(seed) = counts {
         assert!(module.compile_by(Arc::new(Counts(MadeUpCounts { seed }))));
         module.compile_all();
     }
-    let other = Module::new(&world.engine, wat::parse_str(OTHER).unwrap()).unwrap();
-    let mut store = Store::new(&world.engine, Plan { change, at, pokes: 0, other, linked: None }).unwrap();
+    run_module(&world.engine, &module, change, at)
+}
+
+fn run_module(engine: &Engine, module: &Module, change: Change, at: u32) -> Outcome {
+    let other = Module::new(engine, wat::parse_str(OTHER).unwrap()).unwrap();
+    let mut store = Store::new(engine, Plan { change, at, pokes: 0, other, linked: None }).unwrap();
     let mut linker = Linker::new();
     linker.func_wrap("host", "poke", poke);
-    let instance = linker.instantiate(&mut store, &module).unwrap();
+    let instance = linker.instantiate(&mut store, module).unwrap();
     let run = instance.get_typed_func::<i32, i32>(&mut store, "run").unwrap();
     let results = [12, 5].map(|n| run.call(&mut store, n).map_err(|error| error.to_string())).to_vec();
     (results, store.data().pokes, store.counters().exits)
@@ -287,6 +297,42 @@ fn compare(worlds: impl Fn() -> Vec<World>, seeds: std::ops::Range<u64>) -> (u64
 fn whoever_changes_a_table_at_whatever_moment_code_goes_on_rightly() {
     let (exits, withdrawn) = compare(|| vec![world(None, false), world(None, true)], 1..3);
     assert!(exits > 300 && withdrawn > 1000, "{exits} exits, {withdrawn} withdrawn");
+}
+
+#[test]
+fn stores_that_share_code_break_what_it_assumes_at_the_same_time() {
+    const THREADS: u32 = 4;
+    const RUNS: u32 = 12;
+    for round in 0..12u32 {
+        let tunables = Tunables {
+            compile_threads: 2,
+            call_threshold: 1 + round % 3,
+            loop_threshold: 2,
+            recheck_interval: 1,
+            speculate: true,
+            bridge_threshold: round % 2 * 3,
+            renewal_threshold: 4,
+            renewals: 9,
+            ..Tunables::default()
+        };
+        let compiler: Arc<dyn Compiler> = Arc::new(CraneliftCompiler::new());
+        let engine = Engine::new(Config { compiler: Some(compiler), tunables, ..Config::default() });
+        let module = Module::new(&engine, wat::parse_str(PROGRAM).unwrap()).unwrap();
+        assert!(module.compile_by(Arc::new(Counts(MadeUpCounts { seed: round.into() }))));
+        std::thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let (engine, module) = (&engine, &module);
+                scope.spawn(move || {
+                    // Nothing breaks in the first runs, so that there is code to be withdrawn.
+                    for at in (0..RUNS).map(|run| if run < RUNS / 2 { u32::MAX - 1 } else { (run * 5 + thread * 3 + round) % 30 }) {
+                        let change = CHANGES[(at as usize + thread as usize) % CHANGES.len()];
+                        let (expected, ..) = run(&interpreter(), None, change, at);
+                        assert_eq!(run_module(engine, module, change, at).0, expected, "round {round}, {change:?} in call {at}");
+                    }
+                });
+            }
+        });
+    }
 }
 
 /// How long a run with a planted bug may take: one that goes astray may never end.

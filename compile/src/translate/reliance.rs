@@ -7,6 +7,7 @@
 //! call g            results on the operand stack
 //! broken & mask     0: on;  else: a side exit before the next instruction
 //! ```
+//! Tests cost what the guard saves: an assumption is made for places that no call comes before, and for all places of a function where those are executed more often than such calls.
 //! At its start nothing has to be tested: a function is entered only while its assumptions hold (`runtime/src/assumptions.rs`).
 //!
 //! Code that is entered in the middle relies on nothing, since it has no exits before the place of entry; nor do bodies that are inlined, where a call is followed by the test of the code
@@ -15,6 +16,7 @@
 use super::Translator;
 use super::guards::are_told_by_index;
 use crate::fault::Res;
+use crate::heat::Heat;
 use crate::planted::{self, ExitBug};
 use crate::targets;
 use cranelift_codegen::ir::{InstBuilder, types};
@@ -27,32 +29,76 @@ use wasmparser::Operator;
 /// The places of a function that rely on something.
 #[derive(Default)]
 pub(super) struct Reliance {
-    /// Positions of instructions, ascending, and the assumption and bit of each.
-    places: Vec<(u32, Assumption, u64)>,
-    /// The outermost loops, ascending.
-    loops: Vec<Range<u32>>,
+    /// Ascending.
+    places: Vec<Place>,
+    loops: Loops,
+}
+
+/// An instruction that relies on an assumption.
+#[derive(Clone, Copy)]
+struct Place {
+    position: u32,
+    assumption: Assumption,
+    /// Its bit in the word of broken ones.
+    bit: u64,
+    /// Executions in training.
+    count: u64,
+}
+
+/// The outermost loops of a body, ascending.
+#[derive(Default)]
+struct Loops(Vec<Range<u32>>);
+
+impl Loops {
+    /// The first position that control can come to behind the instruction at a position; it may come to all behind that.
+    fn reach_of(&self, position: u32) -> u32 {
+        let around = self.0.iter().find(|range| range.contains(&position));
+        around.map_or(position + 1, |range| range.start)
+    }
 }
 
 impl Reliance {
     /// Whether the instruction at a position does.
     pub fn relies(&self, position: u32) -> bool {
-        self.places.binary_search_by_key(&position, |place| place.0).is_ok()
+        self.places.binary_search_by_key(&position, |place| place.position).is_ok()
     }
 
     /// All of it.
     pub fn assumptions(&self) -> Vec<Assumption> {
-        let mut all: Vec<Assumption> = self.places.iter().map(|place| place.1).collect();
+        let mut all: Vec<Assumption> = self.places.iter().map(|place| place.assumption).collect();
         all.sort_unstable();
         all.dedup();
         all
     }
 
-    /// The bits of what may be relied on behind the instruction at a position: by what follows, and by all of the outermost loop around it.
+    /// The bits of what may be relied on behind the instruction at a position.
     fn bits_behind(&self, position: u32) -> u64 {
-        let around = self.loops.iter().find(|range| range.contains(&position));
-        let from = around.map_or(position + 1, |range| range.start);
-        let behind = self.places.partition_point(|place| place.0 < from);
-        self.places[behind..].iter().fold(0, |bits, place| bits | place.2)
+        let reach = self.loops.reach_of(position);
+        let first = self.places.partition_point(|place| place.position < reach);
+        self.places[first..].iter().fold(0, |bits, place| bits | place.bit)
+    }
+}
+
+/// What a walk over a body finds.
+#[derive(Default)]
+struct Found {
+    reliance: Reliance,
+    /// Calls that were executed, and how often.
+    calls: Vec<(u32, u64)>,
+}
+
+impl Found {
+    /// Leaves out what costs more tests than it is worth. What no call comes before costs none.
+    fn chosen(mut self, is_worth_tests: impl Fn(u64, u64) -> bool) -> Reliance {
+        let sum = |counts: &mut dyn Iterator<Item = u64>| counts.fold(0u64, u64::saturating_add);
+        let cheaper = sum(&mut self.reliance.places.iter().map(|place| place.count));
+        let tested = self.calls.iter().filter(|call| self.reliance.bits_behind(call.0) != 0);
+        let tested = sum(&mut tested.map(|call| call.1));
+        if tested != 0 && !is_worth_tests(cheaper, tested) {
+            let reached = self.calls.iter().map(|call| self.reliance.loops.reach_of(call.0)).min().unwrap_or(u32::MAX);
+            self.reliance.places.retain(|place| place.position < reached);
+        }
+        self.reliance
     }
 }
 
@@ -61,16 +107,22 @@ impl Translator<'_, '_> {
     pub(super) fn look_for_reliance(&mut self) -> Res<()> {
         let (request, module) = (self.request, self.env.module);
         let may = self.exits.is_some() && self.caller.is_none() && request.entry == Entry::Start;
-        let tables = || (0..).take(module.tables().len());
-        if !may || !tables().any(|table| module.changers(table) == Changers::Others) {
-            return Ok(());
+        if may && (0..).take(module.tables().len()).any(|table| module.changers(table) == Changers::Others) {
+            let found = self.find_reliance()?;
+            self.reliance = found.chosen(|cheaper, tested| request.counts.is_worth_tests(request.function, cheaper, tested));
         }
-        let (Some(record), Some(heat)) = (module.function(request.function).filter(|record| record.handlers_len == 0), &self.heat) else {
-            return Ok(());
+        Ok(())
+    }
+
+    fn find_reliance(&self) -> Res<Found> {
+        let module = self.env.module;
+        let mut found = Found::default();
+        let (Some(record), Some(heat)) = (module.function(self.request.function).filter(|record| record.handlers_len == 0), &self.heat)
+        else {
+            return Ok(found);
         };
         let mut reader = trjit_module::body_reader(module, record)?.get_operators_reader()?;
         let (mut depth, mut outermost) = (0u32, None);
-        let mut reliance = Reliance::default();
         while !reader.eof() {
             let (operator, position) = reader.read_with_offset()?;
             let position = position as u32;
@@ -79,37 +131,42 @@ impl Translator<'_, '_> {
                     outermost.get_or_insert((depth, position));
                     depth += 1;
                 }
-                Operator::Block { .. } | Operator::If { .. } | Operator::TryTable { .. } => depth += 1,
+                Operator::Block { .. } | Operator::If { .. } => depth += 1,
                 Operator::End => {
                     depth = depth.saturating_sub(1);
                     if let Some((_, start)) = outermost.take_if(|outermost| outermost.0 == depth) {
-                        reliance.loops.push(start..position);
+                        found.reliance.loops.0.push(start..position);
                     }
                 }
-                Operator::CallIndirect { type_index, table_index } | Operator::ReturnCallIndirect { type_index, table_index }
-                    if module.changers(table_index) == Changers::Others =>
-                {
-                    let assumption = Assumption::TableLasts(TableIndex(table_index));
-                    let bit = assumption.bit().filter(|_| request.assumptions.may_assume(assumption));
-                    let site = heat.peek(position).and_then(|executed| executed.site);
-                    if let (Some(bit), Some(site)) = (bit, site) {
-                        let expected = targets::expected(&request, request.function, site, TypeIndex(type_index));
-                        if are_told_by_index(module, table_index, &expected.functions) {
-                            reliance.places.push((position, assumption, bit));
-                        }
-                    }
+                Operator::CallIndirect { type_index, table_index } | Operator::ReturnCallIndirect { type_index, table_index } => {
+                    found.reliance.places.extend(self.reliance_of_call(heat, position, table_index, TypeIndex(type_index)));
                 }
                 _ => {}
             }
+            let count = heat.peek(position).map_or(0, |executed| executed.count);
+            if is_call(&operator) && count != 0 {
+                found.calls.push((position, count));
+            }
         }
-        self.reliance = reliance;
-        Ok(())
+        Ok(found)
+    }
+
+    /// What the indirect call at a position can rely on, with what that is worth.
+    fn reliance_of_call(&self, heat: &Heat, position: u32, table: u32, ty: TypeIndex) -> Option<Place> {
+        let (request, module) = (&self.request, self.env.module);
+        let assumption = Assumption::TableLasts(TableIndex(table));
+        if module.changers(table) != Changers::Others || !request.assumptions.may_assume(assumption) {
+            return None;
+        }
+        let executed = heat.peek(position)?;
+        let expected = targets::expected(request, request.function, executed.site?, ty);
+        let place = Place { position, assumption, bit: assumption.bit()?, count: executed.count };
+        are_told_by_index(module, table, &expected.functions).then_some(place)
     }
 
     /// Behind an instruction, where the next one stands at `after`: leaves where it was a call in which something broke that is still relied on.
     pub(super) fn test_assumptions(&mut self, operator: &Operator<'_>, after: u32) -> Res<()> {
-        let is_call = matches!(operator, Operator::Call { .. } | Operator::CallIndirect { .. } | Operator::CallRef { .. });
-        let bits = if is_call && self.reachable { self.reliance.bits_behind(self.position) } else { 0 };
+        let bits = if is_call(operator) && self.reachable { self.reliance.bits_behind(self.position) } else { 0 };
         if bits == 0 || planted::has(ExitBug::Untested) {
             return Ok(());
         }
@@ -139,4 +196,9 @@ impl Translator<'_, '_> {
         self.set_position(self.position);
         Ok(())
     }
+}
+
+/// Whether what follows an instruction follows a call.
+fn is_call(operator: &Operator<'_>) -> bool {
+    matches!(operator, Operator::Call { .. } | Operator::CallIndirect { .. } | Operator::CallRef { .. })
 }
