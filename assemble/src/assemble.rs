@@ -4,7 +4,7 @@ use crate::compile_all::{self, CompiledPlan, Job, TrampolineError};
 use crate::emit::{self, EmitError};
 use crate::link::{self, LinkError};
 use crate::options::{self, Options};
-use crate::plan::{Plan, Recording};
+use crate::plan::{Plan, Recording, Unseen};
 use crate::progress::{Phase, Progress};
 use crate::recording::{self, Reading};
 use crate::summary::{Failure, PhaseTime, SectionSize, Summary, TierCount};
@@ -161,7 +161,8 @@ impl Inputs<'_> {
 pub fn plan(module: &Module, profile: Option<&Profile>, options: &Options) -> (Reading, Plan) {
     let reading = profile.map_or_else(Reading::default, |profile| recording::read(module, profile));
     let plan = Plan::new(module, &reading.recording, options.all, options.tiers);
-    let plan = if profile.is_some() && options.compiles_unseen(module) { plan.with_rest(module) } else { plan };
+    let unseen = if profile.is_some() { options.unseen(module) } else { Unseen::None };
+    let plan = plan.with(module, unseen);
     (reading, plan)
 }
 

@@ -1,5 +1,6 @@
 //! What the user chooses: target, threads, tiers.
 
+use crate::plan::Unseen;
 use crate::tunables;
 use trjit_code::{CpuFeatures, CpuLevel, MemoryStyle, Settings};
 use trjit_module::Module;
@@ -16,7 +17,8 @@ pub struct Options {
     pub threads: Option<usize>,
     /// Compile every function, not only those that a profile holds.
     pub all: bool,
-    /// Compile what the profile does not hold, too, in modules whose bodies together have at most so many bytes. See [`tunables::UNSEEN_BELOW`].
+    /// Compile what the profile does not hold, too, in modules whose bodies together have at most so many bytes, and in larger ones [kernels](Unseen::Kernels); 0: nothing. See
+    /// [`tunables::UNSEEN_BELOW`].
     pub unseen_below: u64,
     pub tiers: TierRule,
 }
@@ -29,9 +31,13 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Whether functions that the profile does not hold get code.
-    pub(crate) fn compiles_unseen(&self, module: &Module) -> bool {
-        self.unseen_below > 0 && body_bytes(module) <= self.unseen_below
+    /// Which functions get code that the profile does not hold.
+    pub(crate) fn unseen(&self, module: &Module) -> Unseen {
+        match self.unseen_below {
+            0 => Unseen::None,
+            most if body_bytes(module) <= most => Unseen::All,
+            _ => Unseen::Kernels,
+        }
     }
 
     /// What changes the code.

@@ -1,7 +1,7 @@
 //! Phase 1: which function gets which tier, and where in the text. All decisions that span functions are taken here, one after another, so that
 //! the same inputs give the same plan on any machine.
 //!
-//! Order: recorded functions in the order of first use, then (with `--all`, and in small modules) the rest in the order of the module.
+//! Order: recorded functions in the order of first use, then the others that get code, in the order of the module: with `--all` and in small modules all of them, else kernels.
 
 use crate::options::TierRule;
 use std::collections::HashSet;
@@ -53,16 +53,35 @@ impl Plan {
                 plan.functions.push(Planned { function: recorded.function, tier });
             }
         }
-        if all { plan.with_rest(module) } else { plan }
+        if all { plan.with(module, Unseen::All) } else { plan }
     }
 
-    /// The plan, and behind it all functions that it lacks.
-    pub fn with_rest(mut self, module: &Module) -> Plan {
+    /// The plan, and behind it those functions that it lacks.
+    pub fn with(mut self, module: &Module, unseen: Unseen) -> Plan {
         let planned: HashSet<FuncIndex> = self.functions.iter().map(|planned| planned.function).collect();
-        let rest = (module.imported_functions()..module.function_count()).map(FuncIndex).filter(|function| !planned.contains(function));
-        self.functions.extend(rest.map(|function| Planned { function, tier: Tier::Ap4 }));
+        let is_wanted = |record: &FunctionRecord| match unseen {
+            Unseen::All => true,
+            Unseen::Kernels => is_kernel(record),
+            Unseen::None => false,
+        };
+        let functions = (module.imported_functions()..).map(FuncIndex).zip(module.functions());
+        let rest = functions.filter(|(function, record)| !planned.contains(function) && is_wanted(record));
+        self.functions.extend(rest.map(|(function, _)| Planned { function, tier: Tier::Ap4 }));
         self
     }
+}
+
+/// Which functions get code that no training run entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unseen {
+    All,
+    /// Those that loop and call nothing: checksums, searches, codecs. They are few, and what an input spends in one of them the interpreter multiplies.
+    Kernels,
+    None,
+}
+
+fn is_kernel(record: &FunctionRecord) -> bool {
+    record.flags & (FunctionRecord::HAS_LOOP | FunctionRecord::HAS_CALL) == FunctionRecord::HAS_LOOP
 }
 
 /// AP4, but A1 for code that a run hardly enters and that can not loop.

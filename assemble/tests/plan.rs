@@ -4,7 +4,7 @@ mod common;
 
 use common::{functions, module};
 use trjit_assemble::options::TierRule;
-use trjit_assemble::plan::{Plan, Planned, Recorded, Recording};
+use trjit_assemble::plan::{Plan, Planned, Recorded, Recording, Unseen};
 use trjit_code::Tier::{self, A1, Ap4};
 use trjit_module::FuncIndex;
 
@@ -54,9 +54,21 @@ fn all_means_every_function_with_recorded_ones_first() {
 #[test]
 fn the_rest_follows_without_changing_what_was_recorded() {
     let recording = Recording { functions: vec![recorded(4, 1, 0), recorded(2, 1, 0)], runs: 1 };
-    let plan = Plan::new(&module(WITH_LOOP), &recording, false, TierRule::default()).with_rest(&module(WITH_LOOP));
+    let plan = Plan::new(&module(WITH_LOOP), &recording, false, TierRule::default()).with(&module(WITH_LOOP), Unseen::All);
     let found: Vec<(u32, Tier)> = plan.functions.iter().map(|planned| (planned.function.0, planned.tier)).collect();
     assert_eq!(found, [(4, A1), (2, Ap4), (1, Ap4), (3, Ap4)]);
+}
+
+#[test]
+fn kernels_loop_and_call_nothing() {
+    let text = r#"(module (type $t (func)) (table 1 funcref) (func) (func (loop)) (func (loop) (call 0)) (func (block (loop (br 1))))
+        (func (loop) (call_indirect (type $t) (i32.const 0))) (func (loop) (return_call 0)) (func (call 0)) (func (loop)))"#;
+    let recording = Recording { functions: vec![recorded(7, 1, 0)], runs: 1 };
+    let with = |unseen| {
+        let plan = Plan::new(&module(text), &recording, false, TierRule::default()).with(&module(text), unseen);
+        plan.functions.iter().map(|planned| planned.function.0).collect::<Vec<_>>()
+    };
+    assert_eq!((with(Unseen::Kernels), with(Unseen::None)), (vec![7, 1, 3], vec![7]));
 }
 
 #[test]

@@ -259,7 +259,7 @@ impl<'a> Work<'a> {
         let planned = self.plan.functions.iter().find(|planned| planned.function == function).map(|planned| planned.tier);
         let Some(tier) = self.input.tier.or(planned) else {
             return Err(
-                "no training run entered it, and the module is too large to be compiled whole: it is left to the interpreter".into()
+                "no training run entered it, and the module is too large to be compiled whole, but for functions that loop and call nothing: it is left to the interpreter".into()
             );
         };
         let mut direct = vec![false; module.function_count() as usize];
@@ -312,7 +312,9 @@ impl<'a> Work<'a> {
         match (self.input.subject, entered, training.order) {
             _ if self.input.tier.is_some() => format!("{tier}: it was asked for"),
             _ if training.given && training.is_the_caches != Some(false) && entered.is_none() => {
-                format!("{tier}: no training run entered it; the module is small enough to be compiled whole, or --all was asked for")
+                format!(
+                    "{tier}: no training run entered it; the module is small enough to be compiled whole, the function loops and calls nothing, or --all was asked for"
+                )
             }
             (_, Some(entries), Some(order)) if training.is_the_caches != Some(false) => {
                 let rule = self.options.tiers.a1_entries_per_run;

@@ -171,7 +171,7 @@ pub struct Assemble {
     /// Compile every function, also where there is no profile.
     #[arg(long)]
     pub all: bool,
-    /// Compile only what a profile holds. Without this small modules (up to 4 MiB of code) are compiled whole, what no profile holds last.
+    /// Compile only what a profile holds. Without this small modules (up to 4 MiB of code) are compiled whole, what no profile holds last; of larger ones also functions that loop and call nothing.
     #[arg(long, conflicts_with = "all")]
     pub recorded_only: bool,
     /// Where to write the cache (default: beside the module, with the extension .trjit).
