@@ -8,8 +8,8 @@ pub const A1_ENTRIES_PER_RUN: u64 = 1;
 /// Modules whose bodies together have at most this many bytes are compiled whole by the command line, the functions that no training run entered last. They cost
 /// a second or two of assembly and some file, and what production does differently than the tests is then compiled, too: in programs of this size one mode of use tells little of
 /// the others (a compressor that was trained on compressing has seen nothing of what decompressing runs; a formatter of 3 MiB, trained on two inputs, had code for 68 % of what
-/// a third one executed). In larger ones most code is never run by anybody, and of the rest only kernels are compiled, functions that loop and call nothing: 1.8 % of python's code, and in them three quarters of the calls and loops that one of its
-/// cases has beyond the others. Compiling what recorded functions call directly is no way out: calls through tables are what is missed.
+/// a third one executed). In larger ones most code is never run by anybody, and of the rest only kernels are compiled, functions that loop and call nothing: 1.8 % of python's code, and in them over half of the instructions by which one of
+/// its cases goes beyond the others. Compiling what recorded functions call directly is no way out: calls through tables are what is missed.
 pub const UNSEEN_BELOW: u64 = 4 << 20;
 
 /// Functions begin at multiples of this many bytes at least: what the fetch unit of current CPUs reads at once.

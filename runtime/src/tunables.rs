@@ -114,8 +114,9 @@ tunables! {
     profile_loops: u32 = 16384, "back-edges";
     /// Functions up to this size that neither loop nor call get no counting code: counts would tell nothing about them.
     trivial_wasm: usize = 48, "bytes of wasm";
-    /// Where so many compilations wait, what gets hot is compiled at tier T2 first, which is the fastest to compile and counts only whether it stays hot.
-    light_queue: usize = 1000, "compilations";
+    /// Where so many compilations wait, what gets hot is compiled at tier T2 first, which is the fastest to compile and counts only whether it stays hot. Always to do so was the best that
+    /// was measured.
+    light_queue: usize = 0, "compilations";
     /// Whether code compiled in the process is speculative (tier T4) where counts of earlier runs are given; it leaves for the interpreter where they say that nothing is executed.
     speculate: bool = false, "y or n";
     /// Whether speculative code is made under assumptions about instances, which are watched: so far that tables that only others can change last.
