@@ -1,137 +1,30 @@
 //! A module's code in this process: the image that cached and fresh code share, the trampolines, and the functions whose jump-table entries point there.
+//! `module.rs` is what embedders see of it, `publish.rs` how fresh code gets into the tables, and out of them.
 //!
 //! Fresh code and cached code go through the same place: code is in the image before a trampoline or an entry names it.
 
-use crate::assumptions::{self, Broken};
-use crate::batch::{self, Batch};
+mod module;
+mod publish;
+
+pub use self::module::Module;
+
+use crate::assumptions::Broken;
 use crate::engine::Engine;
-use crate::error::Error;
 use crate::events::{CompilationEvent, Task};
-use crate::exits::{Exits, TakenExit, WithExits};
+use crate::exits::{Exits, WithExits};
 use crate::jit;
-use crate::ladder::{self, Gathered, Ladder, Rung};
-use crate::planted::{self, WatchBug};
+use crate::ladder::{Gathered, Ladder, Rung};
 use crate::queue::Heat;
 use crate::spool::{LeavesAtEnd, Spooled};
 use crate::sys::{self, Registration};
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use trjit_code::{BranchCounts, CompiledFunction, InlinedPlace};
+use trjit_code::{BranchCounts, InlinedPlace};
 use trjit_module::vm::{VmTrampolines, header};
 use trjit_module::{FuncIndex, TrapCode, TypeIndex};
-use trjit_runtime_loader::{Expectations, Image, JumpTable, MappedCache, ModuleId, PublishError, PublishUnit, Refusal, UnitKind};
+use trjit_runtime_loader::{Image, JumpTable, MappedCache};
 use trjit_trace::{OwnCounts, Recorder, Recording};
-
-/// A module that can be instantiated in this engine; clones share it.
-#[derive(Clone)]
-pub struct Module {
-    pub(crate) code: Arc<ModuleCode>,
-}
-
-impl Module {
-    /// Parses and validates wasm bytes. Nothing is compiled until it gets hot.
-    pub fn new(engine: &Engine, wasm: impl Into<bytes::Bytes>) -> Result<Module, Error> {
-        Module::from_parsed(engine, trjit_module::Module::parse(wasm)?)
-    }
-
-    /// A module that was parsed before, from wasm bytes.
-    pub fn from_parsed(engine: &Engine, parsed: trjit_module::Module) -> Result<Module, Error> {
-        if parsed.is_imaged() {
-            let detail = "it comes from a cache, which holds what its memories begin with; use Module::from_cache".to_string();
-            return Err(Error::Resource { what: "module", detail });
-        }
-        let image = match engine.compiler() {
-            Some(_) if sys::NATIVE_CODE_SUPPORTED => Some(Image::with_room(engine.address_space().code_room())),
-            Some(_) | None => None,
-        };
-        let (image, refusal) = image.map_or((None, None), |image| match image {
-            Ok(image) => (Some(image), None),
-            // All goes on in the interpreter.
-            Err(error) => (None, Some(error.to_string())),
-        });
-        let trampolines = vec![VmTrampolines::default(); parsed.types().len()];
-        let code = ModuleCode::new(engine, parsed, image, None, trampolines);
-        refusal.into_iter().for_each(|reason| code.refuse_code(reason));
-        Ok(Module { code })
-    }
-
-    /// A module that only holds things of the host: no code will ever be in it.
-    pub(crate) fn of_host(engine: &Engine, wasm: Vec<u8>) -> Result<Module, Error> {
-        let parsed = trjit_module::Module::parse(wasm)?;
-        let trampolines = vec![VmTrampolines::default(); parsed.types().len()];
-        let module = Module { code: ModuleCode::new(engine, parsed, None, None, trampolines) };
-        module.keep_out_of_spool();
-        Ok(module)
-    }
-
-    /// A module from a mapped cache: nothing is parsed, and what was assembled is compiled already.
-    pub fn from_cache(engine: &Engine, cache: Arc<MappedCache>) -> Result<Module, Refusal> {
-        let module = Module::of_cache(engine, cache);
-        engine.count_cache(&module);
-        module
-    }
-
-    /// The same from a file, which must be of this build, fit this machine, and belong to `wasm` where that is given. The refusal tells why not; what to do then,
-    /// as [`Module::new`], is up to the embedder.
-    pub fn from_cache_file(engine: &Engine, path: &Path, wasm: Option<&[u8]>) -> Result<Module, Refusal> {
-        let module = MappedCache::open(path, &engine.expectations(wasm.map(ModuleId::of_wasm)))
-            .and_then(|cache| Module::of_cache(engine, Arc::new(cache)));
-        engine.count_cache(&module);
-        module
-    }
-
-    /// The engine is asked again: the cache may have been opened for another one.
-    fn of_cache(engine: &Engine, cache: Arc<MappedCache>) -> Result<Module, Refusal> {
-        cache.check(&engine.expectations(None))?;
-        let parsed = cache.module()?;
-        // Without a compiler nothing will be placed behind the cache's text.
-        let room = engine.compiler().map_or(0, |_| engine.address_space().code_room());
-        let image = Image::from_cache_with_room(&cache, room)?;
-        let trampolines = cache.trampolines().to_vec();
-        Ok(Module { code: ModuleCode::new(engine, parsed, Some(image), Some(cache), trampolines) })
-    }
-
-    /// Types, imports, exports and bodies.
-    pub fn parsed(&self) -> &trjit_module::Module {
-        self.code.module()
-    }
-
-    /// Functions that have code from a cache.
-    pub fn cached_functions(&self) -> usize {
-        self.code.cached_functions()
-    }
-
-    /// Why nothing (more) is compiled for this module although there is a compiler: the system gives no executable memory. What has no code is interpreted.
-    pub fn code_refusal(&self) -> Option<&str> {
-        self.code.refusal.get().map(String::as_str)
-    }
-
-    /// Gives counts of earlier runs, by which functions are compiled in this process from now on: what they say is hot is inlined, what is never executed stands apart, or is
-    /// left out where the engine's tunables let code speculate. Wrong counts cost speed and nothing else. False where some were given before, which stay.
-    pub fn compile_by(&self, counts: Arc<dyn BranchCounts + Send>) -> bool {
-        self.code.counts.set(counts).is_ok()
-    }
-
-    /// The side exits that code of this process has taken so far, by function and place. Counted where a compiler is linked.
-    pub fn side_exits(&self) -> Vec<TakenExit> {
-        self.code.exits().all()
-    }
-
-    /// Functions compiled in this process so far.
-    pub fn compiled_functions(&self) -> usize {
-        self.code.lock().installed.len()
-    }
-}
-
-impl Engine {
-    /// What this engine asks of a cache on this machine; `module` is the one that shall run, where it is known.
-    pub fn expectations(&self, module: Option<ModuleId>) -> Expectations {
-        let settings = self.settings();
-        Expectations { fuel: settings.fuel, ..Expectations::of_host(module, settings.memory) }
-    }
-}
 
 /// Numbers in [`VmTrampolines`].
 const TRAMPOLINES: usize = size_of::<VmTrampolines>() / 4;
@@ -539,22 +432,6 @@ impl ModuleCode {
         &self.broken
     }
 
-    /// Assumptions broke: what was made under them leaves the jump tables. Returns the functions, ascending.
-    pub fn withdraw(&self, broken: u64) -> Vec<FuncIndex> {
-        let mut state = self.lock();
-        self.broken.add(broken);
-        let mut withdrawn: Vec<FuncIndex> =
-            state.installed.extract_if(|_, code| code.assumes & broken != 0).map(|(function, _)| function).collect();
-        withdrawn.sort_unstable();
-        for &function in &withdrawn {
-            let below = self.cached_code(function).unwrap_or(0);
-            if !planted::has(WatchBug::Entered) {
-                state.put_into_tables(function, below);
-            }
-        }
-        withdrawn
-    }
-
     /// Offset of a function's code in the cache, where it has some that is used.
     fn cached_code(&self, function: FuncIndex) -> Option<i32> {
         self.cache.as_ref().filter(|_| self.recording.is_none())?.file().jump_table().get(function.index()).copied()
@@ -607,125 +484,12 @@ impl ModuleCode {
         self.tell(|| CompilationEvent::Failed { task, reason });
     }
 
-    /// Makes code executable and then reachable: trampolines first, then functions in the jump tables of all instances.
-    pub fn publish(&self, batch: &Batch<'_>) {
-        let Some(image) = &self.image else { return };
-        let units = batch.units();
-        let placed: Vec<PublishUnit<'_>> = units.iter().map(publish_unit).collect();
-        let offsets = match image.publish_linked(&placed, &|callee| self.direct_target(callee)) {
-            Ok(offsets) => offsets,
-            Err(error) => {
-                if let PublishError::Executable { .. } = error {
-                    self.refuse_code(error.to_string());
-                }
-                units.iter().for_each(|(task, _)| self.failed(*task, &error.to_string()));
-                return;
-            }
-        };
-        let late = self.install(units, &offsets);
-        for ((task, unit), &offset) in units.iter().zip(&offsets) {
-            if late.contains(task) {
-                self.tell(|| CompilationEvent::Failed { task: *task, reason: "what it assumes broke while it was made" });
-                continue;
-            }
-            // SAFETY: so many bytes were published at this offset; they can be read, are never written, and live as long as the image.
-            let code = unsafe { std::slice::from_raw_parts(self.address(offset), unit.bytes.len()) };
-            self.tell(|| CompilationEvent::Installed { task: *task, code });
-        }
-    }
-
     /// Offset of the published code of a function that fresh code may call without the jump table, if there is some.
     pub fn direct_target(&self, function: FuncIndex) -> Option<i32> {
         let defined = self.module.defined_index(function)?;
         let fresh = self.callable.get().map(|all| all[defined.index()].load(Ordering::Acquire));
         fresh.filter(|&offset| offset != 0).or_else(|| self.cached_code(function)).filter(|&offset| offset != 0)
     }
-
-    /// Makes published code reachable, but for functions that assume what broke while they were made, which it returns: those may be asked for again.
-    fn install(&self, units: &[(Task, CompiledFunction)], offsets: &[i32]) -> Vec<Task> {
-        let placed = || units.iter().map(|(task, _)| task.purpose).zip(offsets.iter().copied());
-        for (purpose, offset) in placed() {
-            match purpose {
-                Purpose::ToNative(ty) => self.trampolines[ty.index()][0].store(offset, Ordering::Release),
-                Purpose::ToInterpreter(ty) => self.trampolines[ty.index()][1].store(offset, Ordering::Release),
-                Purpose::TailToNative(ty) => self.trampolines[ty.index()][2].store(offset, Ordering::Release),
-                Purpose::Function(_) | Purpose::Loop(..) | Purpose::Bridge(..) => {}
-            }
-        }
-        for ((task, _), &offset) in units.iter().zip(offsets) {
-            if let Some(defined) = batch::is_callable(*task).and_then(|function| self.module.defined_index(function)) {
-                let callable = self.callable.get_or_init(|| self.module.functions().iter().map(|_| AtomicI32::new(0)).collect());
-                callable[defined.index()].store(offset, Ordering::Release);
-            }
-        }
-        let mut late = Vec::new();
-        let mut state = self.lock();
-        if units.iter().any(|(task, _)| Rung::of(task.tier) < Rung::Last) {
-            self.name_counters(&state);
-        }
-        for ((task, unit), &offset) in units.iter().zip(offsets) {
-            let (purpose, rung) = (task.purpose, Rung::of(task.tier));
-            match purpose {
-                Purpose::Function(function) => {
-                    let assumes = assumptions::bits(&unit.assumptions);
-                    if self.broken.has_any_of(assumes) && !planted::has(WatchBug::Installed) {
-                        self.forget_request(rung, function);
-                        late.push(*task);
-                        continue;
-                    }
-                    self.install_function(&mut state, function, InstalledCode { rung, offset, assumes });
-                }
-                Purpose::Loop(..) | Purpose::Bridge(..) => {
-                    state.entries.insert((purpose, rung), EntryCode::Ready(offset));
-                    state.entry_heat.remove(&(purpose, rung));
-                }
-                Purpose::ToNative(_) | Purpose::ToInterpreter(_) | Purpose::TailToNative(_) => {}
-            }
-        }
-        late
-    }
-
-    /// Puts a function into the jump tables, unless something higher is there.
-    fn install_function(&self, state: &mut State, function: FuncIndex, code: InstalledCode) {
-        let below = state.installed.get(&function).map(|installed| installed.rung);
-        if below.is_some_and(|below| below > code.rung) {
-            return;
-        }
-        match code.rung {
-            Rung::Last => self.exits.arrived(function),
-            Rung::Counting if below == Some(Rung::Light) => ladder::forget_light_counts(self, function),
-            Rung::Counting | Rung::Light => {}
-        }
-        state.installed.insert(function, code);
-        state.put_into_tables(function, code.offset);
-    }
-
-    /// Has the next request for a function's code be as the first one.
-    fn forget_request(&self, rung: Rung, function: FuncIndex) {
-        let requested = self.requested[rung as usize].get().zip(self.module.defined_index(function));
-        if let Some(place) = requested.and_then(|(requested, defined)| requested.get(defined.index())) {
-            place.store(0, Ordering::Relaxed);
-        }
-    }
-
-    /// Has all instances know the counters, before code that counts can be reached.
-    fn name_counters(&self, state: &State) {
-        let Some(counts) = self.ladder.as_ref().map(|ladder| ladder.counts(&self.module)) else { return };
-        for instance in &state.instances {
-            // SAFETY: instances are detached before they go.
-            unsafe { name_counters(instance.vmctx.load(Ordering::Relaxed), counts) };
-        }
-    }
-}
-
-fn publish_unit<'a>((task, code): &'a (Task, CompiledFunction)) -> PublishUnit<'a> {
-    let kind = match task.purpose {
-        Purpose::Function(function) | Purpose::Loop(function, _) | Purpose::Bridge(function, _) => UnitKind::Function(function),
-        Purpose::ToNative(ty) => UnitKind::ToNative(ty),
-        Purpose::ToInterpreter(ty) => UnitKind::ToInterpreter(ty),
-        Purpose::TailToNative(ty) => UnitKind::TailToNative(ty),
-    };
-    PublishUnit { code, kind, callable: batch::is_callable(*task).is_some() }
 }
 
 /// Has an instance count there.

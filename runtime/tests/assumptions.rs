@@ -1,14 +1,14 @@
 //! Assumptions about instances: an exported table is changed at each moment of a program that calls through it, by whoever can, while code runs that assumes that nobody does.
 //! Results are the interpreter's; and bugs that are planted into tests, guards and the watch are found by that.
 
-use std::process::{Command, Stdio};
+mod planted_support;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::{Duration, Instant};
-use trjit_code::{BranchCounts, CompileError, CompileRequest, CompiledFunction, Compiler, MadeUpCounts, Settings, SiteTargets};
+use trjit_code::{BranchCounts, Compiler, MadeUpCounts, SiteTargets};
 use trjit_compile::CraneliftCompiler;
 use trjit_compile::planted::{ExitBug, Planted};
-use trjit_module::{FuncIndex, TypeIndex};
+use trjit_module::FuncIndex;
 use trjit_runtime::{
     Caller, CompilationEvent, CompilationHook, Config, Engine, Error, Func, Instance, Linker, Module, Purpose, Store, Table, Task,
     Tunables, Val, WatchBug,
@@ -335,9 +335,6 @@ fn stores_that_share_code_break_what_it_assumes_at_the_same_time() {
     }
 }
 
-/// How long a run with a planted bug may take: one that goes astray may never end.
-const PATIENCE: Duration = Duration::from_secs(120);
-
 fn bugs() -> Vec<String> {
     let compiled = ExitBug::OF_ASSUMPTIONS.iter().map(|bug| format!("{bug:?}"));
     compiled.chain(WatchBug::ALL.iter().map(|bug| format!("{bug:?}"))).collect()
@@ -346,34 +343,14 @@ fn bugs() -> Vec<String> {
 #[test]
 fn planted_bugs_are_found() {
     for bug in bugs() {
-        // A process of its own: what goes wrong may end in anything.
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "with_a_planted_bug"])
-            .env("PLANTED_BUG", &bug)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let started = Instant::now();
-        let status = loop {
-            match child.try_wait().unwrap() {
-                Some(status) => break Some(status),
-                None if started.elapsed() > PATIENCE => {
-                    child.kill().unwrap();
-                    child.wait().unwrap();
-                    break None;
-                }
-                None => std::thread::sleep(Duration::from_millis(20)),
-            }
-        };
-        assert!(status.is_none_or(|status| !status.success()), "{bug} was not found");
+        planted_support::assert_found(&bug);
     }
 }
 
 #[test]
 #[ignore = "fails or crashes; `planted_bugs_are_found` runs it in a process of its own"]
 fn with_a_planted_bug() {
-    let name = std::env::var("PLANTED_BUG").unwrap_or_default();
+    let name = planted_support::name();
     let in_code = ExitBug::OF_ASSUMPTIONS.iter().copied().find(|bug| format!("{bug:?}") == name);
     match WatchBug::ALL.iter().find(|bug| format!("{bug:?}") == name) {
         Some(bug) => bug.plant(),
@@ -382,40 +359,6 @@ fn with_a_planted_bug() {
     code_that_comes_too_late_is_not_installed();
     code_that_was_withdrawn_is_not_entered_until_there_is_new();
     compare(|| vec![world(in_code, false)], 1..5);
-}
-
-/// Has a function's compilation wait until it may go on.
-struct Gate {
-    function: FuncIndex,
-    arrived: Mutex<mpsc::Sender<()>>,
-    opened: Mutex<mpsc::Receiver<()>>,
-}
-
-impl Compiler for Gate {
-    fn compile(&self, request: &CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
-        let made = CraneliftCompiler::new().compile(request);
-        if request.function == self.function {
-            self.arrived.lock().unwrap().send(()).unwrap();
-            self.opened.lock().unwrap().recv().unwrap();
-        }
-        made
-    }
-
-    fn to_native(&self, module: &trjit_module::Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
-        CraneliftCompiler::new().to_native(module, ty, settings)
-    }
-
-    fn to_interpreter(&self, module: &trjit_module::Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
-        CraneliftCompiler::new().to_interpreter(module, ty, settings)
-    }
-
-    fn tail_to_native(&self, module: &trjit_module::Module, ty: TypeIndex, settings: Settings) -> Result<CompiledFunction, CompileError> {
-        CraneliftCompiler::new().tail_to_native(module, ty, settings)
-    }
-
-    fn version(&self) -> String {
-        "gate".to_string()
-    }
 }
 
 /// A program that is compiled when the test says so, and what is told of its function `run`, which answers by the table.
@@ -439,11 +382,16 @@ impl Gated {
         const RUN: FuncIndex = FuncIndex(2);
         let (arrived, waits) = mpsc::channel();
         let (open, opened) = mpsc::channel();
-        let gate = Gate { function: RUN, arrived: Mutex::new(arrived), opened: Mutex::new(opened) };
         let (told, events) = mpsc::channel();
-        let told = Mutex::new(told);
+        let (gate, told) = (Mutex::new((arrived, opened)), Mutex::new(told));
         let hook: CompilationHook = Arc::new(move |_, event| {
             let event = match event {
+                // The code is made; it is published when this returns.
+                CompilationEvent::Compiled { task: Task { purpose: Purpose::Function(RUN), .. }, .. } => {
+                    let (arrived, opened) = &*gate.lock().unwrap();
+                    arrived.send(()).unwrap();
+                    return opened.recv().unwrap();
+                }
                 CompilationEvent::Installed { task: Task { purpose: Purpose::Function(RUN), .. }, .. } => "installed".to_string(),
                 CompilationEvent::Withdrawn { function: RUN, .. } => "withdrawn".to_string(),
                 CompilationEvent::Failed { reason, .. } => reason.to_string(),
@@ -453,7 +401,12 @@ impl Gated {
         });
         let eager = Tunables { call_threshold: 1, recheck_interval: 1, publish_batch: 1, compile_threads: 1, ..Tunables::default() };
         let tunables = Tunables { speculate: true, ..eager };
-        let engine = Engine::new(Config { compiler: Some(Arc::new(gate)), tunables, compilation_hook: Some(hook), ..Config::default() });
+        let engine = Engine::new(Config {
+            compiler: Some(Arc::new(CraneliftCompiler::new())),
+            tunables,
+            compilation_hook: Some(hook),
+            ..Config::default()
+        });
         let module = Module::new(&engine, wat::parse_str(PROGRAM).unwrap()).unwrap();
         // One by which the site has callees: the first functions.
         let seed = (0..).find(|&seed| MadeUpCounts { seed }.targets(RUN, 0).calls != 0).unwrap();
@@ -476,7 +429,7 @@ impl Gated {
 
     /// Waits until code was made, and cannot be installed yet.
     fn wait(&self) {
-        self.waits.recv_timeout(PATIENCE).expect("it is compiled");
+        self.waits.recv_timeout(planted_support::PATIENCE).expect("it is compiled");
     }
 
     /// Has it installed, or not.
@@ -485,7 +438,7 @@ impl Gated {
     }
 
     fn event(&self) -> String {
-        self.events.recv_timeout(PATIENCE).expect("something is told")
+        self.events.recv_timeout(planted_support::PATIENCE).expect("something is told")
     }
 }
 

@@ -1,9 +1,9 @@
 //! An independent check of what side exits leave: a program that shows all its locals and operands to the host again and again must show the same wherever its code leaves
 //! for the interpreter; and bugs that are planted into exits are found by that.
 
-use std::process::{Command, Stdio};
+mod planted_support;
+
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 use trjit_code::{Compiler, Entry, ScatteredExits, Steered, Tier};
 use trjit_compile::CraneliftCompiler;
 use trjit_compile::planted::{ExitBug, Planted};
@@ -146,41 +146,18 @@ fn frames_are_the_interpreters_wherever_code_leaves() {
     assert!(exits > 5_000, "{exits} exits");
 }
 
-/// How long a run with a planted bug may take: one that goes astray may never end.
-const PATIENCE: Duration = Duration::from_secs(120);
-
 #[test]
 fn planted_bugs_are_found() {
     // The program has neither vectors nor fuel; the fuzzer's check of frames plants these two.
     for &bug in ExitBug::ALL.iter().filter(|bug| ![ExitBug::UpperHalf, ExitBug::Fuel].contains(bug)) {
-        // A process of its own: what goes wrong may end in anything.
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "with_a_planted_bug"])
-            .env("PLANTED_BUG", format!("{bug:?}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let started = Instant::now();
-        let status = loop {
-            match child.try_wait().unwrap() {
-                Some(status) => break Some(status),
-                None if started.elapsed() > PATIENCE => {
-                    child.kill().unwrap();
-                    child.wait().unwrap();
-                    break None;
-                }
-                None => std::thread::sleep(Duration::from_millis(20)),
-            }
-        };
-        assert!(status.is_none_or(|status| !status.success()), "{bug:?} was not found");
+        planted_support::assert_found(&format!("{bug:?}"));
     }
 }
 
 #[test]
 #[ignore = "fails or crashes; `planted_bugs_are_found` runs it in a process of its own"]
 fn with_a_planted_bug() {
-    let name = std::env::var("PLANTED_BUG").unwrap_or_default();
+    let name = planted_support::name();
     let Some(&bug) = ExitBug::ALL.iter().find(|bug| format!("{bug:?}") == name) else { panic!("no bug is named") };
     let expected = run(&Engine::new(Config::new()));
     for (name, engine) in engines(Some(bug)) {
