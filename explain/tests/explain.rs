@@ -246,23 +246,35 @@ fn speculative_code_tells_where_it_leaves() {
     assert_eq!(found.exits.iter().map(|exit| exit.function).collect::<Vec<_>>(), [0], "{:?}", found.inlined);
 }
 
+/// Nothing is called before the indirect call.
+const CALLS_FIRST: &str = r#"(module
+  (type $unary (func (param i32) (result i32)))
+  (table EXPORT funcref (elem $double $half))
+  (func $double (type $unary) (i32.mul (local.get 0) (i32.const 2)))
+  (func $half (type $unary) (i32.shr_u (local.get 0) (i32.const 1)))
+  (func $choose (type $unary) (call_indirect (type $unary) (local.get 0) (i32.and (local.get 0) (i32.const 1)))))"#;
+
 #[test]
 fn guards_tell_what_they_compare_and_code_what_it_assumes() {
-    let exported = PROGRAM.replace("(table funcref", "(table (export \"t\") funcref");
-    let found = [(PROGRAM, Tier::Ap4), (PROGRAM, Tier::T4), (exported.as_str(), Tier::Ap4), (exported.as_str(), Tier::T4)].map(
-        |(program, tier)| {
-            let module = module(program);
-            let (profile, options, function) = (profile(&module), options(), FuncIndex(3));
-            let input = Input { subject: Subject::Module(&options), module: &module, function, profile: Some(&profile), tier: Some(tier) };
-            let found = explain(input).expect("it can be explained");
-            let [guard] = &found.guards[..] else { panic!("{:?}", found.guards) };
-            let code = found.code.as_ref().expect("it has code");
-            assert_eq!(text(&found, ALL).contains("by the index into table 0"), guard.index_of.is_some());
-            assert_eq!(text(&found, ALL).contains("  assumes    table 0 holds what it begins with"), !code.assumptions.is_empty());
-            (guard.index_of, code.assumptions.len())
-        },
-    );
-    assert_eq!(found, [(Some(0), 0), (Some(0), 0), (None, 0), (Some(0), 1)]);
+    let compared = |export: &str, tier: Tier| {
+        let module = module(&CALLS_FIRST.replace("EXPORT", export));
+        let recorder = Recorder::new(&module);
+        for at in 0..5000u32 {
+            recorder.count_entry(DefinedFuncIndex(2));
+            recorder.record_indirect(0, Some(FuncIndex(at % 2)));
+        }
+        let profile = Profile::from_trace(&module, recorder.finish(RunInfo::default())).expect("the trace is of the module");
+        let (options, function) = (options(), FuncIndex(2));
+        let input = Input { subject: Subject::Module(&options), module: &module, function, profile: Some(&profile), tier: Some(tier) };
+        let found = explain(input).expect("it can be explained");
+        let [guard] = &found.guards[..] else { panic!("{:?}", found.guards) };
+        let code = found.code.as_ref().expect("it has code");
+        assert_eq!(text(&found, ALL).contains("by the index into table 0"), guard.index_of.is_some());
+        assert_eq!(text(&found, ALL).contains("  assumes    table 0 holds what it begins with"), !code.assumptions.is_empty());
+        (guard.index_of, code.assumptions.len())
+    };
+    assert_eq!([compared("", Tier::Ap4), compared("", Tier::T4)], [(Some(0), 0); 2]);
+    assert_eq!([compared("(export \"t\")", Tier::Ap4), compared("(export \"t\")", Tier::T4)], [(None, 0), (Some(0), 1)]);
 }
 
 #[test]

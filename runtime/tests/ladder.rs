@@ -20,6 +20,8 @@ fn eager() -> Tunables {
         profile_calls: 1,
         profile_loops: 1,
         trivial_wasm: 0,
+        // All begins at T3.
+        light_queue: usize::MAX,
         ..Tunables::default()
     }
 }
