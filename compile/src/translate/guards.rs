@@ -51,7 +51,11 @@ pub(super) struct Indirect {
 impl Translator<'_, '_> {
     /// Calls: an expected function directly, any other one as `generic` finds it from the same value.
     pub(super) fn guarded_call(&mut self, call: &Indirect, generic: impl FnOnce(&mut Self) -> Res<Callee>) -> Res<()> {
-        let Expected { functions, others_are_rare } = self.expected_callees(call.ty);
+        let Expected { mut functions, others_are_rare } = self.expected_callees(call.ty);
+        if let Form::Index { table } = call.form {
+            // Counts of a run that goes on may have become others since the form was chosen.
+            functions.retain(|&function| self.env.module.only_index_of(table, function).is_some());
+        }
         let height = self.stack.len();
         let mut join = None;
         for &function in &functions {
